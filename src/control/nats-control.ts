@@ -23,24 +23,20 @@ import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import { type MessageHeaders, sendableHeaders } from '../protocol/headers.js';
 import { MESSAGE_BYTES_MAX } from '../protocol/limits.js';
 import { isInbox } from '../protocol/subjects.js';
-import { accessOptions, checkAccess, type NatsAccess } from './nats-access.js';
+import { checkAccess, type NatsAccess } from './nats-access.js';
 import { parseNatsAddress } from './nats-address.js';
-import { breakConnection, forgetEarlyAttempts, preferOthers, presentFirst, shuffled } from './nats-dialing.js';
+import { dialOptions, RETRY_DELAY_MS } from './nats-dial-options.js';
+import { breakConnection, preferOthers, presentFirst, shuffled } from './nats-dialing.js';
 import { closed, disconnected, isRefusedSubscription, publicationRefused, refusedPublication } from './nats-errors.js';
 import { fromNats, isNoResponders, toNats } from './nats-headers.js';
-import { inboxOf, userOf } from './nats-inbox.js';
+import { inboxOf } from './nats-inbox.js';
 import type { ControlLogger, NatsControlOptions } from './nats-options.js';
+import { NatsOutage, type NatsOutageOptions } from './nats-outage.js';
 import { Outbox } from './nats-outbox.js';
 import { Questions } from './nats-questions.js';
 import { isRefused, refusalOf } from './nats-refusal.js';
 import { Subscriptions } from './nats-subscriptions.js';
 
-/** Time limit for one attempt to connect. A server that stands still accepts connections and is silent. */
-const ATTEMPT_TIMEOUT_MS = 2_000;
-const RETRY_DELAY_MS = 200;
-const RETRY_JITTER_MS = 100;
-const PING_INTERVAL_MS = 5_000;
-const PINGS_UNANSWERED_MAX = 2;
 /** Time that `close` waits until the server has received all published messages. */
 const CLOSE_FLUSH_TIMEOUT_MS = 1_000;
 
@@ -49,36 +45,18 @@ const CLOSE_FLUSH_TIMEOUT_MS = 1_000;
  * not valid, and `subscription_refused` when this user must not receive answers.
  */
 export async function connectNats(options: NatsControlOptions): Promise<NatsControl> {
-  const { access = {}, logger, beside } = options;
+  const { access = {}, logger, beside, explainMs } = options;
   checkAccess(access);
   const { servers: listed, credentials } = parseNatsAddress(options.servers);
   const servers = beside?.servers ?? shuffled(listed);
   const inboxPrefix = inboxOf(options);
-  const unreadable = (file: string, err: unknown) => logger?.warn({ file, err }, 'credentials not read again');
+  const dial = { ...credentials, ...dialOptions(options, servers) };
   const deadlineMs = performance.now() + (options.connectTimeoutMs ?? 0);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const connection = await connect({
-        servers: beside?.serversFromPresent ?? [...servers],
-        ...credentials,
-        ...accessOptions(access, { servers, user: userOf(options), unreadable }),
-        name: options.name,
-        inboxPrefix,
-        timeout: ATTEMPT_TIMEOUT_MS,
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: RETRY_DELAY_MS,
-        reconnectJitter: RETRY_JITTER_MS,
-        pingInterval: options.pingIntervalMs ?? PING_INTERVAL_MS,
-        maxPingOut: PINGS_UNANSWERED_MAX,
-        // The configuration of a server that refuses the connection may change, so retry.
-        ignoreAuthErrorAbort: true,
-        // A server may tell the others' addresses as it knows them itself, which clients perhaps cannot reach.
-        ignoreClusterUpdates: true,
-        // The list is shuffled once, and then kept in the order of the next attempts.
-        noRandomize: true,
-        noAsyncTraces: true,
-      });
-      return await served(new NatsControl(connection, servers, { access, inboxPrefix, logger }));
+      const connection = await connect({ ...dial, servers: beside?.serversFromPresent ?? [...servers] });
+      const outage = { servers, access, dial, logger: beside === undefined ? logger : undefined, explainMs };
+      return await served(new NatsControl(connection, servers, { access, inboxPrefix, logger, outage }));
     } catch (cause) {
       if (isKvferryError(cause, 'subscription_refused')) throw cause;
       if (isRefused(cause) || performance.now() + RETRY_DELAY_MS > deadlineMs) {
@@ -123,8 +101,7 @@ export class NatsControl implements ControlPort {
   /** The status that the listeners know. */
   #reported: ControlStatus = 'connected';
   #isConnected = true;
-  /** Runs during an outage. */
-  #redialing: NodeJS.Timeout | undefined;
+  readonly #outage: NatsOutage;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -134,9 +111,11 @@ export class NatsControl implements ControlPort {
       readonly access: NatsAccess;
       readonly inboxPrefix: string;
       readonly logger: ControlLogger | undefined;
+      readonly outage: NatsOutageOptions;
     },
   ) {
-    const { access, inboxPrefix, logger } = about;
+    const { access, inboxPrefix, logger, outage } = about;
+    this.#outage = new NatsOutage(connection, outage);
     this.#connection = connection;
     this.#servers = servers;
     this.#access = access;
@@ -259,7 +238,7 @@ export class NatsControl implements ControlPort {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#redialing);
+    this.#outage.end();
     this.#subscriptions.close();
     if (this.#isConnected) {
       const timeout = new AbortController();
@@ -341,7 +320,7 @@ export class NatsControl implements ControlPort {
     if (this.#closing !== undefined || !this.#isConnected) return;
     this.#subscriptions.deliverAll();
     this.#isConnected = false;
-    this.#redialing = setInterval(() => forgetEarlyAttempts(this.#connection, this.#servers), RETRY_DELAY_MS);
+    this.#outage.begin();
     this.#logger?.warn({}, 'NATS is disconnected');
     this.#endWaits(disconnected());
     this.#report();
@@ -350,7 +329,7 @@ export class NatsControl implements ControlPort {
   #reconnected(): void {
     if (this.#closing !== undefined || this.#isConnected) return;
     this.#isConnected = true;
-    clearInterval(this.#redialing);
+    this.#outage.end();
     this.#logger?.info({ server: this.#connection.getServer() }, 'NATS is connected again');
     this.#dialled();
     for (const { subject, body, headers } of this.#outbox.empty()) {

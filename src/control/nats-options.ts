@@ -21,4 +21,6 @@ export interface NatsControlOptions extends InboxOptions {
   readonly beside?: { readonly servers: readonly string[]; readonly serversFromPresent: string[] };
   /** Interval of pings to the server. Two unanswered pings are an outage. */
   readonly pingIntervalMs?: number;
+  /** How often the reason of an outage is looked for. The logger gets each new one. */
+  readonly explainMs?: number;
 }

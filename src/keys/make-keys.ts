@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { KvferryError } from '../protocol/errors.js';
 import { canonical, makeCertificates } from './certificates.js';
-import { KeyDirectory, type KeyFile, writeNew } from './key-directory.js';
+import { KeyDirectory, type KeyFile, removeUnfinishedOf, writeNew } from './key-directory.js';
 import { accountOf, makeKeyTree, signingKeyOf } from './key-tree.js';
 import { recordRevocation, revocationsOf } from './revocations.js';
 import { makeServerConfig } from './server-config.js';
@@ -30,6 +30,7 @@ export async function makeKeys({ directory: path, serverNames, users }: MakeKeys
   const others = DEFAULT_USERS.map(userIn).filter(({ name }) => !names.has(name));
   for (const name of serverNames) requireHost(name);
   const directory = new KeyDirectory(path);
+  directory.removeUnfinished();
   await makeCertificates(directory, [...OWN_HOST, ...serverNames.map(canonical)]);
   makeServerConfig(directory, await makeKeyTree(directory));
   for (const user of others) await makeUser(directory, user);
@@ -54,6 +55,7 @@ function other(directory: KeyDirectory, { name, role }: KeyUser): KvferryError {
 export function issueUser(path: string, user: KeyUser, output?: string): string {
   const directory = new KeyDirectory(path);
   const file = output ?? directory.fullPath(credsFile(user.name));
+  removeUnfinishedOf(file);
   writeNew(file, credsOf(signingKeyOf(directory, user.role), user));
   return file;
 }
@@ -68,6 +70,7 @@ export async function revokeUser(
 ): Promise<string> {
   if ('name' in by) requireUserName(by.name);
   const directory = new KeyDirectory(path);
+  directory.removeUnfinished();
   const account = accountOf(directory);
   const own = 'name' in by ? directory.fullPath(credsFile(by.name)) : undefined;
   const file = 'file' in by ? by.file : (own as string);

@@ -1,9 +1,11 @@
 /** Users whose creds files are worth nothing any more. The account lists their keys, and the NATS server refuses them. */
+import { basename } from 'node:path';
 import { credsUserIn } from '../control/nats-jwt.js';
 import { KvferryError } from '../protocol/errors.js';
 import type { KeyDirectory } from './key-directory.js';
 
 const DIRECTORY = 'private/revoked';
+const EXTENSION = '.txt';
 const MS_PER_S = 1000;
 const FIRST_LINE = /^(\d{10,12}) /;
 
@@ -12,10 +14,10 @@ export type Revocations = Readonly<Record<string, number>>;
 
 /** Throws `invalid_configuration` when one of the files is not what `revokeUser` has written. */
 export function revocationsOf(directory: KeyDirectory): Revocations {
-  const found = directory.list(DIRECTORY).map((key): [string, number] => {
-    const [, untilS] = FIRST_LINE.exec(directory.read(`${DIRECTORY}/${key}`) ?? '') ?? [];
-    if (untilS === undefined) throw damaged(directory.fullPath(`${DIRECTORY}/${key}`));
-    return [key, Number(untilS)];
+  const found = directory.list(DIRECTORY).map((file): [string, number] => {
+    const [, untilS] = FIRST_LINE.exec(directory.read(`${DIRECTORY}/${file}`) ?? '') ?? [];
+    if (untilS === undefined) throw damaged(directory.fullPath(`${DIRECTORY}/${file}`));
+    return [basename(file, EXTENSION), Number(untilS)];
   });
   return Object.fromEntries(found);
 }
@@ -32,7 +34,7 @@ export async function recordRevocation(directory: KeyDirectory, creds: string, a
   }
   // The clock of the host that made the user may be ahead.
   const untilS = Math.max(Math.floor(Date.now() / MS_PER_S), user.issuedAtS);
-  await directory.readOrMake(`${DIRECTORY}/${user.key}`, () => `${untilS} ${user.name}\n`);
+  await directory.readOrMake(`${DIRECTORY}/${user.key}${EXTENSION}`, () => `${untilS} ${user.name}\n`);
   return user.name;
 }
 

@@ -1,5 +1,5 @@
 /** Credentials and TLS to a real NATS server: they work, their files are read again, and a refusal names the option. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -126,6 +126,44 @@ describe.skipIf(natsServerMissing)(`access to a real nats-server ${natsServerMis
     expect(await refusal(server.url, { ca })).toMatch(
       `: no authority in ${ca} (--nats-ca) has signed the server's certificate`,
     );
+  });
+
+  test('the file of the authority is replaced during an outage → the log says why', async () => {
+    await using server = await TestNatsServer.start('-c', tlsOf(authority.certificate('server')));
+    const good = readFileSync(authority.ca, 'utf8');
+    const ca = written('replaced.pem', good);
+    const reasons: string[] = [];
+    let said: () => void = () => undefined;
+    const logger = {
+      info: () => undefined,
+      error: () => undefined,
+      warn: (fields: object) => {
+        if ('reason' in fields) reasons.push(String(fields.reason));
+        said();
+      },
+    };
+    const control = await connectNats({ servers: server.url, access: { ca }, name: 'test', logger, explainMs: 10 });
+    controls.push(control);
+    const heard = async (text: string) => {
+      while (!reasons.some((reason) => reason.includes(text))) {
+        await new Promise<void>((resolve) => {
+          said = resolve;
+        });
+      }
+    };
+    await server.interrupt();
+    await heard('connection refused');
+    const { ca: other } = new TestAuthority(directory, 'other');
+    writeFileSync(ca, readFileSync(other));
+    await server.restore();
+    await heard(`no authority in ${ca} (--nats-ca) has signed the server's certificate`);
+    rmSync(ca);
+    await heard(`${ca} doesn't exist`);
+    expect(reasons).toEqual([...new Set(reasons)]);
+    const back = next(control, 'connected');
+    written('replaced.pem', good);
+    await back;
+    await control.flush();
   });
 
   test('mutual TLS → accepted with --nats-cert and --nats-key, refused without', async () => {

@@ -33,11 +33,14 @@ async function connect(provider: NativeProvider) {
   const { endpoint, grant } = await receiver.line<{ endpoint: FabricEndpoint; grant: FabricGrant }>();
   const connection = await sender.connect(endpoint, grant, { timeoutMs: patient(10_000) });
   const segment = join(directory, 'segment');
-  writeFileSync(segment, pattern('segment', BYTES));
-  await sender.attachSegment('s', segment);
-  const write = () => connection.write([{ segment: 's', sourceOffset: 0, targetOffset: 0, length: BYTES }]);
+  const attach = async (name: string) => {
+    writeFileSync(segment, pattern(name, BYTES));
+    await sender.attachSegment(name, segment);
+    return () => connection.write([{ segment: name, sourceOffset: 0, targetOffset: 0, length: BYTES }]);
+  };
+  const write = await attach('segment');
   expect(await write().done).toEqual({ status: 'delivered', bytes: BYTES });
-  return { receiver, write, segment, arena: join(directory, 'arena') };
+  return { receiver, write, attach, segment, arena: join(directory, 'arena') };
 }
 
 /** Those that read the source late. Others have copied it before they send. */
@@ -55,6 +58,23 @@ for (const provider of testedProviders(late).filter((tested) => late.includes(te
       receiver.continue();
       expect(await done).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
     });
+
+    test.each([0, 1000])(
+      'P26: cut to %i bytes before it is known → its own fault, until it is whole',
+      async (bytes) => {
+        const { receiver, attach, segment, arena } = await connect(provider);
+        const write = await attach('another');
+        await receiver.stop();
+        const { done } = write();
+        await delay(POST_MS);
+        truncateSync(segment, bytes);
+        receiver.continue();
+        expect(await done).toMatchObject({ status: 'failed', code: 'segment_invalid', drained: true });
+        writeFileSync(segment, pattern('whole again', BYTES));
+        expect(await write().done).toEqual({ status: 'delivered', bytes: BYTES });
+        expect(Buffer.compare(readFileSync(arena).subarray(0, BYTES), pattern('whole again', BYTES))).toBe(0);
+      },
+    );
   });
 }
 

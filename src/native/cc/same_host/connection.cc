@@ -22,6 +22,12 @@ std::string path_of(const std::string& address) {
   return std::string(path->begin(), path->end());
 }
 
+// Whether the receiver may know the segment as it was for a moment: a file that was cut when it arrived, for example.
+bool may_pass(CopyStatus status) {
+  return status == CopyStatus::segment_shrank || status == CopyStatus::no_descriptor ||
+         status == CopyStatus::device_memory_unopened;
+}
+
 // What the answer to a copy that failed means.
 std::pair<Code, std::string> refusal(const Message& message) {
   switch (message.status) {
@@ -224,9 +230,7 @@ void Connection::handle(const Message& message) {
       return;
     }
     // The next write attaches it again.
-    if (message.status == CopyStatus::no_descriptor || message.status == CopyStatus::device_memory_unopened) {
-      forget_number(message.subject);
-    }
+    if (may_pass(message.status)) forget_number(message.subject);
     const auto [code, text] = refusal(message);
     scheduler_.failed(message.ticket, code, text, message.status == CopyStatus::device_lost);
   }

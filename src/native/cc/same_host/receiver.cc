@@ -203,7 +203,8 @@ void Receiver::attach(Peer& peer, uint64_t segment, std::vector<UniqueFd>& descr
   try {
     if (!descriptors.empty()) source.segment = std::make_shared<Segment>(std::move(descriptors.front()));
   } catch (const Failure&) {
-    peer.segments.erase(segment);
+    // The sender has attached it, so it had bytes then.
+    source.failure = CopyStatus::segment_shrank;
   }
   descriptors.clear();
 }
@@ -313,7 +314,7 @@ std::optional<CopyStatus> Receiver::read(uint64_t tag, const Peer& peer, Source&
     if (!source.device->memory) return source.device->failure;
     if (!range.within(source.device->memory->memory().bytes)) return CopyStatus::segment_shrank;
   } else {
-    if (!source.segment) return CopyStatus::no_descriptor;
+    if (!source.segment) return source.failure;
     const Segment& segment = *source.segment;
     if (!range.within(segment.bytes()) || !segment.intact(range.end())) return CopyStatus::segment_shrank;
     if (!mapped(source)) return CopyStatus::segment_unmapped;

@@ -28,7 +28,8 @@ struct DeviceSource {
 };
 
 struct Source {
-  std::shared_ptr<Segment> segment;         // null: its descriptor did not arrive
+  std::shared_ptr<Segment> segment;
+  CopyStatus failure = CopyStatus::no_descriptor;  // why `segment` is null
   std::shared_ptr<SegmentMapping> mapping;  // made for the first copy, and again after damage
   uint64_t last_copy = 0;
   std::shared_ptr<DeviceSource> device;  // null: a file
