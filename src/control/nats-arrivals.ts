@@ -8,8 +8,9 @@
 const TURN_MS = 10;
 const TURN_MESSAGES = 64;
 /**
- * Messages that wait at most. Then the turn goes on, and NATS waits for the socket. One read of the socket has at most 64 KiB, and
- * each turn delivers a message. So only messages of less than 64 KiB can wait in such a number.
+ * When more messages wait, the socket is not read until half of them are delivered. One read of the socket has at most 64 KiB, and
+ * the socket may have read twice by then: so many small messages wait at most. Without a pause one turn of the event loop reads and
+ * delivers up to 2 MiB of them.
  */
 const WAITING_MAX = 256;
 
@@ -21,6 +22,14 @@ export class Arrivals {
   #beganMs: number | undefined;
   #delivered = 0;
   #following: NodeJS.Immediate | undefined;
+  readonly #stopReading: () => (() => void) | undefined;
+  /** While the socket is not read. */
+  #readAgain: (() => void) | undefined;
+
+  /** `stopReading`: stops reading the socket until its result is called, or returns undefined when that cannot be done. */
+  constructor(stopReading: () => (() => void) | undefined = () => undefined) {
+    this.#stopReading = stopReading;
+  }
 
   /** Calls `deliver`, in this turn or in a later one. */
   add(deliver: () => void): void {
@@ -29,12 +38,16 @@ export class Arrivals {
       return;
     }
     this.#waiting.push(deliver);
-    if (this.#count > WAITING_MAX) this.#deliverNext();
+    if (this.#count <= WAITING_MAX) return;
+    this.#readAgain ??= this.#stopReading();
+    // Then the turn goes on, and NATS waits for the socket.
+    if (this.#readAgain === undefined) this.#deliverNext();
   }
 
   /** Delivers everything that has arrived. */
   deliverAll(): void {
     while (this.#count > 0) this.#deliverNext();
+    this.#readOn();
   }
 
   /** Delivers nothing any more. */
@@ -42,6 +55,7 @@ export class Arrivals {
     clearImmediate(this.#following);
     this.#waiting = [];
     this.#next = 0;
+    this.#readOn();
   }
 
   get #count(): number {
@@ -75,5 +89,12 @@ export class Arrivals {
     this.#beganMs = undefined;
     this.#delivered = 0;
     while (this.#count > 0 && this.#hasTime()) this.#deliverNext();
+    if (this.#count <= WAITING_MAX / 2) this.#readOn();
+  }
+
+  #readOn(): void {
+    const readAgain = this.#readAgain;
+    this.#readAgain = undefined;
+    readAgain?.();
   }
 }

@@ -5,6 +5,7 @@
  * The client waits between two attempts at one server by the wall clock (nats-core 3.4.0, `dodialLoop`). When that clock goes
  * back, it waits until the clock has caught up. `forgetEarlyAttempts` prevents that.
  */
+import type { Socket } from 'node:net';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { placeOf } from './nats-address.js';
 
@@ -55,11 +56,23 @@ export function forgetEarlyAttempts(connection: NatsConnection, servers: readonl
  * takes nothing: so the socket is closed. It is private, hence the fallback.
  */
 export function breakConnection(connection: NatsConnection): void {
-  const { socket } = (connection as unknown as Partial<Internals>).protocol?.transport ?? {};
+  const socket = socketOf(connection);
   if (socket === undefined) void connection.reconnect();
   else socket.destroy();
 }
 
+/** Reads nothing more from the present socket until the result is called. Undefined when the socket cannot be reached. */
+export function stopReading(connection: NatsConnection): (() => void) | undefined {
+  const socket = socketOf(connection);
+  if (socket === undefined) return undefined;
+  socket.pause();
+  return () => void socket.resume();
+}
+
+function socketOf(connection: NatsConnection): Socket | undefined {
+  return (connection as unknown as Partial<Internals>).protocol?.transport?.socket;
+}
+
 interface Internals {
-  readonly protocol: { readonly transport: { readonly socket?: { destroy(): void } } };
+  readonly protocol: { readonly transport?: { readonly socket?: Socket } };
 }

@@ -7,6 +7,7 @@ import type { ControlSubscription } from '../ports/control.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentInboxOf, clientInboxOf } from '../protocol/subjects.js';
 import { Arrivals } from './nats-arrivals.js';
+import { stopReading } from './nats-dialing.js';
 
 const RETRY_MS = 2_000;
 
@@ -36,7 +37,7 @@ export class Subscriptions {
   readonly #connection: NatsConnection;
   readonly #listener: SubscriptionsListener;
   readonly #refused = new Set<Kept>();
-  readonly #arrivals = new Arrivals();
+  readonly #arrivals = new Arrivals(() => stopReading(this.#connection));
   #timer: NodeJS.Timeout | undefined;
 
   constructor(connection: NatsConnection, listener: SubscriptionsListener) {

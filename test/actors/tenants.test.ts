@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AgentOptions } from '../../src/actors/env/agent-options.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
+import { CHUNKS_IN_PROGRESS_MAX, CHUNKS_PER_REQUEST_MAX } from '../../src/protocol/limits.js';
 import type { Operation } from '../../src/protocol/subjects.js';
 import { type Cluster, PAGE_BYTES, patternOf, useCluster } from './support.js';
 
@@ -42,6 +43,29 @@ async function outcome<O extends Operation>(
   } catch (error) {
     return (error as { code?: string }).code;
   }
+}
+
+/** A request whose receiver is named later, of as many chunks as a request may have. */
+function offer(request: string): OperationInput<'put'> {
+  return {
+    request,
+    batch: 0,
+    last: false,
+    totalChunks: CHUNKS_PER_REQUEST_MAX,
+    timeoutMs: 30_000,
+    keys: ['k0'],
+    source: [{ segment: 'engine', offset: 0, length: PAGE_BYTES }],
+  };
+}
+
+/** All chunks that an agent takes, in sixteen offers. Resolves with the codes of refusals. */
+async function offers(made: Cluster, round: number): Promise<unknown[]> {
+  const codes: unknown[] = [];
+  for (let index = 0; index < CHUNKS_IN_PROGRESS_MAX / CHUNKS_PER_REQUEST_MAX; index += 1) {
+    const answer = await outcome(made, 'team-a', 'prefill-0', 'put', offer(`${round}-${index}`));
+    codes.push(typeof answer === 'string' ? answer : undefined);
+  }
+  return codes;
 }
 
 /** Terminal events, with the tenant of their subject. */
@@ -336,6 +360,21 @@ describe('P32: quotas', () => {
       await made.clock.advance(1000);
       await put(made, 'team-a', 'a2', ['k0', 'k1']);
       expect(await made.ended('a2')).toMatchObject({ end: 'ready' });
+    },
+  );
+
+  test.each(['cancelled', 'expired'] as const)(
+    'P32: an offer that has %s → its place and its chunks are free',
+    async (way) => {
+      const made = await cluster({ tenantRequestsMax: 16 });
+      const fill = (round: number) => offers(made, round).then((codes) => codes.filter((code) => code !== undefined));
+      expect(await fill(0)).toEqual([]);
+      expect(await outcome(made, 'team-b', 'prefill-0', 'put', offer('b'))).toBe('too_many_requests');
+      if (way === 'expired') await made.clock.advance(30_001);
+      else
+        for (let index = 0; index < 16; index += 1)
+          await made.call('prefill-0', 'cancel', { request: `0-${index}` }, 'team-a');
+      expect(await fill(1)).toEqual([]);
     },
   );
 

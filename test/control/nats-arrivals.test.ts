@@ -49,6 +49,35 @@ describe('P28: the messages that one read of the socket brings', () => {
     expect(delivered).toEqual(Array.from({ length: 74 }, (_, number) => number));
   });
 
+  test('more than 256 that wait → the socket pauses, and a turn delivers 64', async () => {
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    const log: string[] = [];
+    const stopReading = () => {
+      log.push('pause');
+      return () => void log.push('read');
+    };
+    const delivered = deliveries(new Arrivals(stopReading), 64 + 256 + 300);
+    expect([delivered.length, log]).toEqual([64, ['pause']]);
+    for (let turn = 2; turn < 8; turn += 1) {
+      await setImmediate();
+      expect(delivered).toHaveLength(64 * turn);
+    }
+    expect(log).toEqual(['pause']);
+    // 128 wait.
+    await setImmediate();
+    expect([delivered.length, log]).toEqual([512, ['pause', 'read']]);
+    clock.mockRestore();
+  });
+
+  test.each(['deliverAll', 'close'] as const)('%s while the socket pauses → it is read again', (way) => {
+    const read = vi.fn();
+    const arrivals = new Arrivals(() => read);
+    deliveries(arrivals, 1000);
+    expect(read).not.toHaveBeenCalled();
+    arrivals[way]();
+    expect(read).toHaveBeenCalledTimes(1);
+  });
+
   test('deliverAll → nothing waits any more', () => {
     const arrivals = new Arrivals();
     const delivered = deliveries(arrivals, 200);

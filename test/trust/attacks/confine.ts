@@ -1,10 +1,12 @@
 /** Files that an agent must not open for an engine. */
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chownSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { subjects } from '../../../src/protocol/subjects.js';
 import type { Attack, Stage } from '../attack.js';
 import { engineOf, TENANTS } from '../users.js';
 
+const NOBODY_UID = 65_534;
 const sender = engineOf('prefill-0', 'default');
 
 /** Attaching these must be refused with a code, and no byte of them may be sent. */
@@ -50,6 +52,21 @@ export const confine: readonly Attack[] = [
     join(cluster.deployment.directory, 'users/prefill-0.creds'),
     join(cluster.deployment.directory, 'users/operator.creds'),
   ]),
+  forbidden('open a pipe, or a file that is reached through a linked directory, in shared memory', (stage) => {
+    const { memory, deployment } = stage.cluster;
+    const [pipe, linked] = ['pipe', 'linked'].map((name) => join(memory, `${name}-${stage.victim.request}`));
+    execFileSync('mkfifo', [pipe as string]);
+    symlinkSync(join(deployment.directory, 'users'), linked as string);
+    return [pipe as string, join(linked as string, 'operator.creds')];
+  }),
+  forbidden('read a file of another user in shared memory', ({ cluster, victim }) => {
+    // Only root can make such a file. Everybody else finds those of root.
+    if (process.geteuid?.() !== 0) return ['/dev/shm/../../etc/passwd'];
+    const path = join(cluster.memory, `foreign-${victim.request}`);
+    writeFileSync(path, 'secret', { mode: 0o644 });
+    chownSync(path, NOBODY_UID, NOBODY_UID);
+    return [path];
+  }),
   forbidden(
     'read the arena of a decode agent on the same host, with the pages of all tenants',
     async ({ cluster, victim }) => {

@@ -5,7 +5,8 @@ import { SharedFile } from '../../../src/client/shared-file.js';
 import { poll } from '../../../src/processes/within.js';
 import { type Operation, subjects } from '../../../src/protocol/subjects.js';
 import type { Attack, Stage } from '../attack.js';
-import { engineOf, ROGUE } from '../users.js';
+import { QUOTA } from '../cluster/cluster.js';
+import { engineOf, ROGUE, routerOf } from '../users.js';
 import { connectAs, connectBody, FOREIGN_EPOCH, toVictim } from './own-connection.js';
 import { notRefused } from './tried.js';
 
@@ -17,6 +18,8 @@ const REASON_BYTES = 900_000;
 const ABORTS = 40;
 const GHOSTS = 12;
 const FLOOD = 20_000;
+/** Each of four agents receives it. */
+const FLOOD_OF_ALL = FLOOD / 4;
 const MS_PER_SECOND = 1_000;
 const END_TIMEOUT_MS = 10_000;
 const SPARSE_BYTES = 512 * MIB;
@@ -182,6 +185,36 @@ const ofEngines: readonly Attack[] = [
         stage.contained('the agent goes on');
         return undefined;
       }),
+  },
+  {
+    name: 'flood all agents with questions to all that mean nothing',
+    by: routerOf('default'),
+    run: (stage) =>
+      cheap(stage, stage.victim.decode, async () => {
+        for (let count = 0; count < FLOOD_OF_ALL; count += 500) {
+          await Promise.all(Array.from({ length: 500 }, () => stage.attacker.say(subjects.discover, '{}')));
+        }
+        stage.contained('the agents go on');
+        return undefined;
+      }),
+  },
+  {
+    name: 'become more readers of a chunk than its tenant may have',
+    by: reader,
+    async run({ attacker, victim: { decode, keys } }) {
+      const operation = (name: Operation) => subjects.operation(decode, 'default', name);
+      const readers = Array.from({ length: QUOTA.requests + 4 }, (_, index) => ({
+        request: `reader-${index}`,
+        epoch: FOREIGN_EPOCH,
+      }));
+      let refused = 0;
+      for (const one of readers) {
+        const answer = await attacker.ask(operation('acquire'), { ...one, keys: keys.slice(0, 1) });
+        if (answer.kind === 'refused' && answer.by === 'quota_exceeded') refused += 1;
+      }
+      for (const one of readers) await attacker.ask(operation('release'), one);
+      return refused === 0 ? `${readers.length} readers were accepted` : undefined;
+    },
   },
   {
     name: 'attach one file again and again until no descriptor is left',
