@@ -31,7 +31,7 @@ export const tenantFields = {
     0,
     1_048_576,
     0,
-    'Most chunks of the requests of one tenant that arrive or are ready, and that its readers lease, each of which may need a page; 0: no limit (decode, both).',
+    'Most chunks of the requests of one tenant. On the sending side: of those in progress. On the receiving side: of those that arrive or are ready, and those that its readers lease; each may need a page. 0: no limit.',
   ),
   tenantSegmentsMax: count(0, 4096, 0, 'Most source segments of one tenant; 0: no limit (prefill, both).'),
   tenantBytesPerSecond: size(

@@ -363,6 +363,19 @@ describe('P32: quotas', () => {
     },
   );
 
+  test('P32: offers of more chunks than the tenant may have → quota_exceeded, others put', async () => {
+    const made = await cluster({ tenantPagesMax: 65_537 });
+    expect(await outcome(made, 'team-a', 'prefill-0', 'put', offer('a1'))).toMatchObject({ epoch: expect.any(String) });
+    await expect(made.call('prefill-0', 'put', offer('a2'), 'team-a')).rejects.toMatchObject({
+      code: 'quota_exceeded',
+      field: 'totalChunks',
+      message: expect.stringMatching(/^tenant team-a would have 131072 chunks of requests, and tenantPagesMax/),
+    });
+    expect(await outcome(made, 'team-b', 'prefill-0', 'put', offer('b'))).toMatchObject({ epoch: expect.any(String) });
+    await made.call('prefill-0', 'cancel', { request: 'a1' }, 'team-a');
+    expect(await outcome(made, 'team-a', 'prefill-0', 'put', offer('a2'))).toMatchObject({ epoch: expect.any(String) });
+  });
+
   test.each(['cancelled', 'expired'] as const)(
     'P32: an offer that has %s → its place and its chunks are free',
     async (way) => {

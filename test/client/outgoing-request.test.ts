@@ -245,7 +245,7 @@ describe('the end', () => {
     });
   });
 
-  test('P17, T29: of an offer whose ranks a router named late → counts, with the epoch of rank 0', async () => {
+  test('P17, T29: of an offer whose ranks were named late → counts', async () => {
     const outgoing = begin({ receiver: undefined });
     await outgoing.put([chunk('a')]);
     agent.emit(TERMINALS, terminal('r', 'ready', { epoch: successor, lead: 'd0' }));

@@ -4,7 +4,12 @@ import { KvferryError } from '../../protocol/errors.js';
 /** `count` and `max` of which things a tenant has. `max` 0: the tenant has no limit of its own. */
 export interface Quota {
   readonly tenant: string;
-  readonly what: 'requests in progress' | 'readers' | 'chunks of requests and readers' | 'segments';
+  readonly what:
+    | 'requests in progress'
+    | 'chunks of requests'
+    | 'readers'
+    | 'chunks of requests and readers'
+    | 'segments';
   /** Name of the setting. */
   readonly setting: string;
   readonly max: number;

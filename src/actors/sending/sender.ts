@@ -300,15 +300,23 @@ export class Sender {
     const limits = { requestsMax: options.requestsMax, messageBytesMax: control.messageBytesMax };
     const progress = { requests: this.#requests.size, chunks: this.#chunks, before: request?.soFar };
     checkPut(put, { agent: options.agent, epoch, pageBytes, ...progress, ...limits });
-    if (request === undefined) this.#checkQuotas(tenantOfName(put.request));
+    if (request === undefined) this.#checkQuotas(tenantOfName(put.request), put.totalChunks);
     return request;
   }
 
-  #checkQuotas(tenant: string): void {
-    const { tenantRequestsMax: max } = this.#env.options;
+  #checkQuotas(tenant: string, totalChunks: number): void {
+    const { tenantRequestsMax, tenantPagesMax } = this.#env.options;
     this.#rates.check(tenant, this.#env.clock.now());
-    const count = () => this.countOf(tenant) + 1;
-    checkQuota({ tenant, what: 'requests in progress', setting: 'tenantRequestsMax', max, count }, 'request');
+    const requests = { what: 'requests in progress', setting: 'tenantRequestsMax', max: tenantRequestsMax } as const;
+    checkQuota({ tenant, ...requests, count: () => this.countOf(tenant) + 1 }, 'request');
+    const chunks = { what: 'chunks of requests', setting: 'tenantPagesMax', max: tenantPagesMax } as const;
+    checkQuota({ tenant, ...chunks, count: () => this.#chunksOf(tenant) + totalChunks }, 'totalChunks');
+  }
+
+  /** Of the requests of a tenant in progress: chunks that they have or will have. */
+  #chunksOf(tenant: string): number {
+    const own = [...this.#requests.values()].filter(({ task }) => isOf(tenant, task.request));
+    return own.reduce((sum, { task }) => sum + task.totalChunks, 0);
   }
 
   #start(put: PutRequest, peer: ReceiverPeer | undefined, timeLeftMs: number): RequestActor {

@@ -40,6 +40,8 @@ class Verdict:
     """Answers that are not as expected, in words."""
     equal: bool = True
     logprob_diff: float = 0
+    widest: str = ""
+    """The case of that difference."""
     changed: int = 0
     counts: dict[Expected, int] = field(default_factory=lambda: dict.fromkeys(Expected, 0))
 
@@ -70,4 +72,7 @@ def _compare(verdict: Verdict, told: Told, alone: Answer) -> None:
         verdict.wrong.append(f"{told.case}: {told.answer.tokens} are not {alone.tokens}, {told.expected.value}")
         return
     pairs = zip(told.answer.logprobs, alone.logprobs, strict=True)
-    verdict.logprob_diff = max(verdict.logprob_diff, *(abs(here - there) for here, there in pairs))
+    diff = max(abs(here - there) for here, there in pairs)
+    if diff > verdict.logprob_diff:
+        verdict.logprob_diff = diff
+        verdict.widest = f"{told.case}, {len(told.prompt)} tokens, {told.answer.cached} cached, {told.expected.value}"
