@@ -31,7 +31,8 @@ ANSWER_TOKENS = 24
 HEARTBEAT_MS = 1000
 LOAD_SECONDS = 10
 OFFER_SECONDS = 20
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
+"""Longer than several prompts that are not loaded in time: on few cores, the ranks of vLLM leave the connector little."""
 AGAIN_SECONDS = 0.5
 POLL_SECONDS = 0.05
 
