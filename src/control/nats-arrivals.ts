@@ -77,8 +77,9 @@ export class Arrivals {
   #deliverNext(): void {
     const deliver = this.#waiting[this.#next] as () => void;
     this.#next += 1;
-    if (this.#count === 0) {
-      this.#waiting = [];
+    // A list that is never empty must not keep what was delivered.
+    if (this.#count === 0 || this.#next > WAITING_MAX) {
+      this.#waiting = this.#waiting.slice(this.#next);
       this.#next = 0;
     }
     this.#deliver(deliver);

@@ -1,4 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test, vi } from 'vitest';
 import { Arrivals } from '../../src/control/nats-arrivals.js';
 
@@ -91,5 +93,23 @@ describe('P28: the messages that one read of the socket brings', () => {
     arrivals.close();
     await setImmediate();
     expect(delivered).toHaveLength(64);
+  });
+
+  test('a flood that never ends → what was delivered is not kept', async () => {
+    const arrivals = new Arrivals(() => () => undefined);
+    const kept: WeakRef<object>[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      for (let number = 0; number < 64; number += 1) {
+        const message = { round, number };
+        kept.push(new WeakRef(message));
+        arrivals.add(() => void message.number);
+      }
+      if (round > 2) await setImmediate();
+    }
+    await setImmediate();
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+    const held = kept.filter((message) => message.deref() !== undefined).length;
+    expect(held).toBeLessThan(900);
   });
 });
