@@ -3,21 +3,16 @@
  * it is created, or read. Each file appears whole, so a run may be interrupted at any time, and two runs may meet. What a killed
  * run has left unfinished, the next one removes: it may contain a key.
  */
-import { randomUUID } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { KvferryError } from '../protocol/errors.js';
+import { isMissing, removeUnfinished, unusable, writeWhole } from './whole-file.js';
 
 const SECRET_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
-const DIRECTORY_MODE = 0o700;
 /** Where the files of a key directory lie. */
 const FOLDERS = ['', 'private', 'private/revoked', 'server', 'signing', 'users'];
 const NAMES = /\.(?:pem|nk|conf|creds|txt)$/;
-/** A file that is being written has the name of the finished one, and a random part. */
-const UNFINISHED = /^(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.next$/;
-/** Each run removes unfinished files once, at its start. So another run writes a file again as often as runs start meanwhile. */
-const WRITES_MAX = 16;
 
 /** What became of a file in this run. */
 export type FileState = 'made' | 'kept' | 'renewed';
@@ -64,7 +59,7 @@ export class KeyDirectory {
   /** Names of the files of a directory in it. Those that an interrupted run has left are none. */
   list(name: string): string[] {
     try {
-      return readdirSync(this.fullPath(name)).filter((file) => !UNFINISHED.test(file));
+      return readdirSync(this.fullPath(name)).filter((file) => NAMES.test(file));
     } catch (error) {
       if (isMissing(error)) return [];
       throw unusable(this.fullPath(name), error);
@@ -114,53 +109,4 @@ export function writeNew(path: string, content: string): void {
 /** Removes what killed runs have left of the file of this path. */
 export function removeUnfinishedOf(path: string): void {
   removeUnfinished(dirname(path), (name) => name === basename(path));
-}
-
-function removeUnfinished(folder: string, isOurs: (name: string) => boolean): void {
-  let path = folder;
-  try {
-    for (const name of readdirSync(folder)) {
-      const [, finished] = UNFINISHED.exec(name) ?? [];
-      if (finished === undefined || !isOurs(finished)) continue;
-      path = join(folder, name);
-      rmSync(path, { force: true });
-    }
-  } catch (error) {
-    // A folder whose names this user may not read is no reason to refuse: its files may still be of use.
-    const isUnseen = path === folder && (error as NodeJS.ErrnoException).code === 'EACCES';
-    if (!isMissing(error) && !isUnseen) throw unusable(path, error);
-  }
-}
-
-/** A reader sees the whole content or what was there before. `place` gives the finished file its name. */
-function writeWhole(path: string, content: string, mode: number, place: (from: string, to: string) => void): void {
-  for (let left = WRITES_MAX; ; left -= 1) {
-    const next = `${path}.${randomUUID()}.next`;
-    try {
-      mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
-      writeFileSync(next, content, { flag: 'wx', mode, flush: true });
-      // The mask of the process may have taken rights away that other users need.
-      chmodSync(next, mode);
-      place(next, path);
-      return;
-    } catch (error) {
-      // Another run took the file for one that a killed run has left.
-      if (!isMissing(error) || left === 1) throw unusable(path, error);
-    } finally {
-      rmSync(next, { force: true });
-    }
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
-}
-
-function unusable(path: string, cause: unknown): KvferryError {
-  const { code = 'no reason' } = cause as NodeJS.ErrnoException;
-  const message =
-    code === 'EEXIST'
-      ? `the file ${path} is there already, and a key is never replaced: remove it, or name another file`
-      : `the file ${path} cannot be used (${code}): give its directory to this user, or name another one`;
-  return new KvferryError('invalid_configuration', message, { field: 'directory', cause });
 }

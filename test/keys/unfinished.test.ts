@@ -2,15 +2,11 @@
 import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { KeyDirectory } from '../../src/keys/key-directory.js';
 import { issueUser, makeKeys } from '../../src/keys/make-keys.js';
 import { checkedUser } from '../../src/keys/users.js';
-
-vi.mock('node:fs', async (original) => {
-  const real = await original<typeof import('node:fs')>();
-  return { ...real, linkSync: vi.fn(real.linkSync) };
-});
+import { writeWhole } from '../../src/keys/whole-file.js';
 
 const RANDOM = '1aecdb19-5e68-4ef6-8259-c5efbbf28330';
 let directory: string;
@@ -27,7 +23,6 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  vi.mocked(linkSync).mockReset();
   rmSync(directory, { recursive: true });
 });
 
@@ -60,14 +55,14 @@ describe('a run that was killed', () => {
 });
 
 describe('runs that meet', () => {
-  test('T28: another run takes a file for a stray one → it is written again, whole', async () => {
-    const [one, other] = [new KeyDirectory(directory), new KeyDirectory(directory)];
-    vi.mocked(linkSync).mockImplementationOnce((from) => {
-      other.removeUnfinished();
-      throw Object.assign(new Error(`no such file: ${String(from)}`), { code: 'ENOENT' });
+  test('T28: another run takes a file for a stray one → it is written again, whole', () => {
+    const path = file('private/operator.nk');
+    let meetings = 0;
+    writeWhole(path, 'key', 0o600, (from, to) => {
+      meetings += 1;
+      if (meetings === 1) new KeyDirectory(directory).removeUnfinished();
+      linkSync(from, to);
     });
-    expect(await one.readOrMake('private/operator.nk', () => 'key')).toBe('key');
-    expect(readFileSync(file('private/operator.nk'), 'utf8')).toBe('key');
-    expect(filesIn(directory)).toEqual([file('private/operator.nk')]);
+    expect([meetings, readFileSync(path, 'utf8'), filesIn(directory)]).toEqual([2, 'key', [path]]);
   });
 });

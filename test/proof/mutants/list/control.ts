@@ -81,7 +81,7 @@ export const controlMutants: readonly Mutant[] = [
   {
     id: 'client-end-of-any-epoch',
     module: 'src/client/request-ends.ts',
-    find: 'if (expected.epoch !== undefined && expected.epoch !== event.epoch) return;',
+    find: 'if (isOfAnother) return;',
     replace: '',
     defect: 'The end of an earlier use of the request id counts.',
   },
