@@ -122,30 +122,43 @@ class Play:
         *,
         engine: Engine | None = None,
         alone: Alone = ALONE,
+        beside: bool = False,
     ) -> Answer:
         """Decode's answer, which is judged in the end."""
         running = await self.decoding(tokens, prefilled, engine=engine)
-        return await self.answered(tokens, running, expected, alone=alone)
+        return await self.answered(tokens, running, expected, alone=alone, beside=beside)
 
     async def answered(
-        self, tokens: list[int], running: Running, expected: Expected, *, alone: Alone = ALONE
+        self,
+        tokens: list[int],
+        running: Running,
+        expected: Expected,
+        *,
+        alone: Alone = ALONE,
+        beside: bool = False,
     ) -> Answer:
         answer = await asyncio.wait_for(running.answer, ANSWER_SECONDS)
-        self.tell(tokens, answer, expected, alone=alone)
+        self.tell(tokens, answer, expected, alone=alone, beside=beside)
         return answer
 
-    def tell(self, tokens: list[int], answer: Answer, expected: Expected, *, alone: Alone = ALONE) -> None:
+    def tell(
+        self, tokens: list[int], answer: Answer, expected: Expected, *, alone: Alone = ALONE, beside: bool = False
+    ) -> None:
+        """`beside`: other prompts were computed in the same steps."""
         check(answer.finish == "length", f"the answer ended with {answer.finish}")
         if expected is Expected.LOADED:
             check(is_loaded(tokens, answer), f"{answer.cached} of {len(tokens)} tokens were loaded")
         if expected is Expected.RECOMPUTED:
             check(not is_loaded(tokens, answer), "all was loaded, and should not have been")
-        self.told.append(Told(self.case, tuple(tokens), answer, expected, alone))
+        self.told.append(Told(self.case, tuple(tokens), answer, expected, alone, beside))
 
-    async def ferried(self, name: str, length: int = 300, *, receiver: Receiver = None) -> Answer:
+    async def ferried(
+        self, name: str, length: int = 300, *, receiver: Receiver = None, beside: bool = False
+    ) -> Answer:
         """A prompt through both engines that must be loaded."""
         tokens = prompt(name, length)
-        return await self.decoded(tokens, await self.prefilled(tokens, receiver=receiver), Expected.LOADED)
+        prefilled = await self.prefilled(tokens, receiver=receiver)
+        return await self.decoded(tokens, prefilled, Expected.LOADED, beside=beside)
 
     async def ferried_again(
         self,

@@ -67,7 +67,7 @@ class Soak:
             prefilled = await self._play.prefilled(tokens, receiver=DECODE if number % 2 else None)
             answer = await self._decode.ask(tokens, ANSWER_TOKENS, prefilled.transfer)
             is_good = is_loaded(tokens, answer)
-            self._play.tell(tokens, answer, Expected.LOADED if is_good else Expected.RECOMPUTED)
+            self._play.tell(tokens, answer, Expected.LOADED if is_good else Expected.RECOMPUTED, beside=True)
             self.loaded += is_good
             self.answered += 1
             if self.answered == WARM:

@@ -94,7 +94,10 @@ async def all_in_cache(play: Play) -> None:
 async def many_at_once(play: Play) -> None:
     """Several prompts on their way at the same time."""
     names = [f"many-{number}" for number in range(8)]
-    await asyncio.gather(*(play.ferried(name, receiver=DECODE if name[-1] in "0246" else None) for name in names))
+    early = [DECODE if name[-1] in "0246" else None for name in names]
+    await asyncio.gather(
+        *(play.ferried(name, receiver=receiver, beside=True) for name, receiver in zip(names, early, strict=True))
+    )
 
 
 async def changed_layer(play: Play) -> None:
