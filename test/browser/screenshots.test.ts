@@ -14,7 +14,7 @@ beforeAll(async () => {
   const { shown, source } = tableau;
   inspector = await startInspector({ source, host: '127.0.0.1', port: 0, pageFolder: PAGE_FOLDER });
   shown.tick();
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   await inspector.close();
   await tableau[Symbol.asyncDispose]();

@@ -32,7 +32,7 @@ HEARTBEAT_MS = 1000
 LOAD_SECONDS = 10
 OFFER_SECONDS = 20
 WAIT_SECONDS = 120
-"""Longer than several prompts that are not loaded in time: on few cores, the ranks of vLLM leave the connector little."""
+"""Longer than several prompts that are loaded too late: on few cores, ranks leave the connector little."""
 AGAIN_SECONDS = 0.5
 POLL_SECONDS = 0.05
 
@@ -152,9 +152,7 @@ class Play:
             check(not is_loaded(tokens, answer), "all was loaded, and should not have been")
         self.told.append(Told(self.case, tuple(tokens), answer, expected, alone, beside))
 
-    async def ferried(
-        self, name: str, length: int = 300, *, receiver: Receiver = None, beside: bool = False
-    ) -> Answer:
+    async def ferried(self, name: str, length: int = 300, *, receiver: Receiver = None, beside: bool = False) -> Answer:
         """A prompt through both engines that must be loaded."""
         tokens = prompt(name, length)
         prefilled = await self.prefilled(tokens, receiver=receiver)
