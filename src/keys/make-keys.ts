@@ -32,7 +32,7 @@ export async function makeKeys({ directory: path, serverNames, users }: MakeKeys
   const directory = new KeyDirectory(path);
   directory.removeUnfinished();
   await makeCertificates(directory, [...OWN_HOST, ...serverNames.map(canonical)]);
-  makeServerConfig(directory, await makeKeyTree(directory));
+  await configureServer(directory);
   for (const user of others) await makeUser(directory, user);
   for (const user of wanted) {
     const creds = await makeUser(directory, user);
@@ -72,17 +72,20 @@ export async function revokeUser(
   const directory = new KeyDirectory(path);
   directory.removeUnfinished();
   const account = accountOf(directory);
-  const own = 'name' in by ? directory.fullPath(credsFile(by.name)) : undefined;
-  const file = 'file' in by ? by.file : (own as string);
+  const file = 'name' in by ? directory.fullPath(credsFile(by.name)) : by.file;
   const name = await recordRevocation(directory, readCreds(file), account);
+  await configureServer(directory);
+  if ('name' in by) rmSync(file, { force: true });
+  return name;
+}
+
+/** Writes what the server trusts. Another run may revoke a user meanwhile, which must not be lost: then it writes again. */
+async function configureServer(directory: KeyDirectory): Promise<void> {
   let revoked: string;
-  // Another run may record one meanwhile.
   do {
     revoked = JSON.stringify(revocationsOf(directory));
     makeServerConfig(directory, await makeKeyTree(directory));
   } while (JSON.stringify(revocationsOf(directory)) !== revoked);
-  if (own !== undefined) rmSync(own, { force: true });
-  return name;
 }
 
 function readCreds(file: string): string {

@@ -33,24 +33,25 @@ export function requireTenant(tenant: string, operation: string): void {
 
 /** The message with the names that the agent uses inside. */
 export function entering<R extends object>(tenant: string, request: R): R {
-  const entered: Record<string, unknown> = {
-    ...(withNames(request, (name, field) => fullName(tenant, name, field)) as Record<string, unknown>),
-  };
+  const named = withNames(request, (name, field) => fullName(tenant, name, field));
   const { source, after } = request as { source?: readonly Named[]; after?: Named };
-  if (source !== undefined) entered['source'] = enteringRows(tenant, source, 'source');
-  if (after !== undefined)
-    entered['after'] = withNames(after, (name, field) => fullName(tenant, name, `after.${field}`));
-  return entered as R;
+  return {
+    ...named,
+    ...(source === undefined ? {} : { source: enteringSource(tenant, source) }),
+    ...(after === undefined
+      ? {}
+      : { after: withNames(after, (name, field) => fullName(tenant, name, `after.${field}`)) }),
+  };
 }
 
-/** Thousands of rows, which mostly have the name of the row before. */
-function enteringRows(tenant: string, rows: readonly Named[], list: string): Named[] {
+/** Thousands of runs, which mostly have the segment of the run before. */
+function enteringSource(tenant: string, source: readonly Named[]): Named[] {
   let last: string | undefined;
   let lastFull = '';
-  return rows.map((row, index) =>
-    withNames(row, (name, field) => {
+  return source.map((run, index) =>
+    withNames(run, (name, field) => {
       if (name !== last) {
-        lastFull = fullName(tenant, name, `${list}[${index}].${field}`);
+        lastFull = fullName(tenant, name, `source[${index}].${field}`);
         last = name;
       }
       return lastFull;
