@@ -8,7 +8,6 @@ from enum import Enum
 
 from stage.engines import Answer, Engine
 
-
 BESIDE_DIFF_MAX = 1e-4
 """Between the logprobs of one prompt computed alone, and in one step with others."""
 
