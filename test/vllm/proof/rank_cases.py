@@ -10,22 +10,25 @@ from typing import Any
 
 from stage.engines import Engine
 from stage.prompts import prompt
+from stage.settings import STEP_TOKENS
 
 from .judged import Alone, Expected
-from .play import DECODE, PREFILL, TINY, Play, check, check_logged_once
+from .play import DECODE, LOAD_SECONDS, PREFILL, TINY, Play, check, check_logged_once
 
 RANKS = 2
 ALONE = Alone(TINY, RANKS)
+PATIENT_SECONDS = 60
+"""On few cores, ranks leave the connector little."""
 PREFILLS, DECODES = [PREFILL, "prefill-1"], [DECODE, "decode-1"]
 
 
 async def two_ranks(play: Play) -> None:
     """Late and early binding, prompts of several steps, and a prefix that the decode agents have."""
-    async with ranked(play) as (prefill, decode):
+    async with ranked(play, load_timeout=PATIENT_SECONDS) as (prefill, decode):
         before = [await play.counter(agent, "chunks_written") for agent in DECODES]
-        head = prompt("ranks-head", 128)
+        head = prompt("ranks-head", STEP_TOKENS)
         for number, receiver in enumerate((None, DECODES, None, DECODES)):
-            tokens = prompt(f"ranks-{number}", 290 + 40 * number, head=head)
+            tokens = prompt(f"ranks-{number}", 420 + 40 * number, head=head)
             prefilled = await play.prefilled(tokens, receiver=receiver, engine=prefill)
             await play.decoded(tokens, prefilled, Expected.LOADED, engine=decode, alone=ALONE)
         for agent, count in zip(DECODES, before, strict=True):
@@ -60,7 +63,9 @@ async def two_ranks_to_one(play: Play) -> None:
 
 
 @asynccontextmanager
-async def ranked(play: Play, *, with_decode: bool = True) -> AsyncIterator[tuple[Engine, Engine | None]]:
+async def ranked(
+    play: Play, *, with_decode: bool = True, load_timeout: float = LOAD_SECONDS
+) -> AsyncIterator[tuple[Engine, Engine | None]]:
     await play.close_engines()
     more = [PREFILLS[1], DECODES[1]]
     await asyncio.gather(*(play.start_agent(agent) for agent in more))
@@ -70,7 +75,8 @@ async def ranked(play: Play, *, with_decode: bool = True) -> AsyncIterator[tuple
             if not with_decode:
                 yield prefill, None
                 return
-            async with play.engine("decode-ranks", play.transfer("kv_consumer", "decode-{rank}"), **shape) as decode:
+            transfer = play.transfer("kv_consumer", "decode-{rank}", load_timeout=load_timeout)
+            async with play.engine("decode-ranks", transfer, **shape) as decode:
                 yield prefill, decode
     finally:
         for agent in more:

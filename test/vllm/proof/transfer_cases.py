@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from stage.prompts import prompt
-from stage.settings import BLOCK_TOKENS
+from stage.settings import BLOCK_TOKENS, STEP_TOKENS
 
 import kvferry
 
@@ -54,7 +54,7 @@ async def short_prompt(play: Play) -> None:
 
 async def shared_prefix(play: Play) -> None:
     """Chunks that the decode agent has travel once. The decode engine has forgotten them."""
-    head = prompt("head", 256)
+    head = prompt("head", STEP_TOKENS)
     before = await play.counter(DECODE, "chunks_deduplicated")
     for number in range(3):
         tokens = prompt(f"shared-{number}", 420, head=head)
