@@ -3,7 +3,10 @@
  * its last batch never comes. The engine cancels the request, alternately at the receiver and at the sender. The measurement
  * starts when the cancel is sent. It ends with the first `status` answer of the receiver in which every page is free. The
  * status is requested after the answer to the cancel (receiver) or after the terminal event (sender), not by polling.
+ *
+ * On a busy machine an agent can be silent for so long that its peer declares it dead. Such a request is repeated.
  */
+import type { TerminalEvent } from '../../../src/protocol/events.js';
 import type { AgentSlot } from './agent-slot.js';
 import { ARENA_PAGES, CALL_TIMEOUT_MS, type ChaosCluster } from './chaos-cluster.js';
 import type { Load } from './load.js';
@@ -15,24 +18,41 @@ const FIRST_CHUNKS = 4;
 const WARM_UP = 600;
 const END_TIMEOUT_MS = 5000;
 const PAGES_TIMEOUT_MS = 5000;
+/** Requests that may be repeated. More of them are a fault. */
+const REPEATED_MAX = 20;
+const PEER_LOST = new Set<string | undefined>(['sender_lost', 'receiver_lost']);
 
-export async function measureCancels(cluster: ChaosCluster, load: Load, count: number): Promise<Samples> {
-  const samples = new Samples();
-  const [sender, receiver] = [cluster.prefill[0], cluster.decode[0]] as [AgentSlot, AgentSlot];
-  for (let number = 0; number < WARM_UP + count; number += 1) {
-    const atMs = await cancelOnce(cluster, load, sender, receiver, number % 2 === 0);
-    if (number >= WARM_UP) samples.add(atMs);
-  }
-  return samples;
+export interface Cancels {
+  readonly samples: Samples;
+  /** Requests that were repeated because an agent was declared dead. */
+  readonly repeated: number;
 }
 
+export async function measureCancels(cluster: ChaosCluster, load: Load, count: number): Promise<Cancels> {
+  const samples = new Samples();
+  const [sender, receiver] = [cluster.prefill[0], cluster.decode[0]] as [AgentSlot, AgentSlot];
+  let repeated = 0;
+  for (let number = 0; number < WARM_UP + count; ) {
+    const tookMs = await cancelOnce(cluster, load, sender, receiver, number % 2 === 0);
+    if (tookMs === undefined) {
+      repeated += 1;
+      if (repeated > REPEATED_MAX) throw new Error(`agents were declared dead ${repeated} times in the quiet phase`);
+      continue;
+    }
+    if (number >= WARM_UP) samples.add(tookMs);
+    number += 1;
+  }
+  return { samples, repeated };
+}
+
+/** Resolves to the time in milliseconds, or to undefined if an agent was declared dead before the cancel. */
 async function cancelOnce(
   { client, pool }: ChaosCluster,
   load: Load,
   sender: AgentSlot,
   receiver: AgentSlot,
   atReceiver: boolean,
-): Promise<number> {
+): Promise<number | undefined> {
   const options = { timeoutMs: CALL_TIMEOUT_MS };
   const whyNot = async (request: string) => {
     const found = await Promise.all(
@@ -40,8 +60,8 @@ async function cancelOnce(
     );
     return found.flatMap((explanations) => explanations.map(({ summary }) => summary)).join(' ');
   };
-  const pagesWhen = async (what: 'ready' | 'free', count: number, request: string) => {
-    for (const untilMs = performance.now() + PAGES_TIMEOUT_MS; ; ) {
+  const pagesWhen = async (what: 'ready' | 'free', count: number, request: string, isLost: () => boolean) => {
+    for (const untilMs = performance.now() + PAGES_TIMEOUT_MS; !isLost(); ) {
       const { pages } = await client.status(receiver.name, { lists: ['segments', 'peers'] }, options);
       if (pages?.[what] === count) return;
       if (performance.now() < untilMs) continue;
@@ -51,11 +71,18 @@ async function cancelOnce(
   };
   const entry = await load.put(sender, receiver, pool.fresh(CHUNKS), { firstChunks: FIRST_CHUNKS, finish: false });
   if (entry === undefined) throw new Error('a request of the quiet phase was refused');
-  const { request, epoch } = entry;
-  await pagesWhen('ready', FIRST_CHUNKS, request);
+  const { request, epoch, outgoing } = entry;
+  let event: TerminalEvent | undefined;
+  const ended = outgoing.end({ timeoutMs: END_TIMEOUT_MS }).then((end) => {
+    event = end.event;
+  });
+  ended.catch(() => undefined);
+  const isLost = () => event !== undefined && PEER_LOST.has(event.reason?.code);
+  await pagesWhen('ready', FIRST_CHUNKS, request, isLost);
   const sentMs = performance.now();
-  await client.cancel(atReceiver ? receiver.name : sender.name, { request, epoch }, options);
-  if (!atReceiver) await entry.outgoing.end({ timeoutMs: END_TIMEOUT_MS });
-  await pagesWhen('free', ARENA_PAGES, request);
-  return performance.now() - sentMs;
+  if (!isLost()) await client.cancel(atReceiver ? receiver.name : sender.name, { request, epoch }, options);
+  if (!atReceiver) await ended;
+  if (isLost()) return undefined;
+  await pagesWhen('free', ARENA_PAGES, request, isLost);
+  return isLost() ? undefined : performance.now() - sentMs;
 }

@@ -7,6 +7,7 @@ import { runChaos } from './run-chaos.js';
 const MS_PER_MINUTE = 60_000;
 const MINUTES_MAX = 1440;
 const CANCELS = 1000;
+const KILLS_MIN = 1;
 const ROOM_MS_MAX = 1000;
 
 interface Flags {
@@ -33,7 +34,7 @@ await new Command('chaos')
     const say = flags.json ? terminal.err : terminal.out;
     const { seed, roomMs, logs: logDirectory } = flags;
     const report = await runChaos(
-      { durationMs: flags.minutes * MS_PER_MINUTE, seed, cancels: CANCELS, roomMs, logDirectory },
+      { durationMs: flags.minutes * MS_PER_MINUTE, seed, killsMin: KILLS_MIN, cancels: CANCELS, roomMs, logDirectory },
       say,
     );
     for (const [name, value] of Object.entries(report)) say(`${name}: ${JSON.stringify(value)}`);

@@ -21,6 +21,8 @@ const EXAMPLES_MAX = 10;
 export interface ChaosOptions {
   readonly durationMs: number;
   readonly seed: number;
+  /** The run goes on until so many agents were killed, if that is soon. */
+  readonly killsMin: number;
   /** Number of cancels to measure in the quiet phase. */
   readonly cancels: number;
   /** So many milliseconds beyond a limit of time break no limit. */
@@ -65,6 +67,8 @@ export interface ChaosReport {
   readonly receiverErrorMs: Summary;
   readonly receiverErrorsLate: number;
   readonly cancelMs: Summary;
+  /** Requests of the quiet phase that were repeated, because a busy machine silenced an agent. */
+  readonly cancelsRepeated: number;
   readonly zombies: number;
   readonly zombieWritesRejected: number;
   readonly cancels: number;
@@ -102,9 +106,9 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
   await Promise.race([delay(durationMs * (1 - SPARED)), failed]);
   faults.spare();
   await Promise.race([delay(durationMs * SPARED), failed]);
-  // Its sender must stop in the middle of a write: in a short run, other faults may have prevented that.
-  const zombie = async () => faults.zombieWritesRejected > 0 || undefined;
-  await Promise.race([poll(durationMs * LONGER_MAX, zombie), failed]);
+  // A short run may have had too few faults, and other faults may have prevented that a sender stops in a write.
+  const enough = async () => (faults.zombieWritesRejected > 0 && cluster.kills >= options.killsMin) || undefined;
+  await Promise.race([poll(durationMs * LONGER_MAX, enough), failed]);
   await faults.stop();
   await cluster.measured();
   await load.stop();
@@ -115,7 +119,8 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
   const { reader, ledger } = cluster;
   const requests = { requests: ledger.size, ends: ledger.ends() };
   const orphans = await askForEnds(cluster);
-  const cancelMs = left.pages === 0 ? await measureCancels(cluster, load, cancels) : new Samples();
+  const quiet =
+    left.pages === 0 ? await measureCancels(cluster, load, cancels) : { samples: new Samples(), repeated: 0 };
   const report = {
     kills,
     stops: faults.stops,
@@ -141,7 +146,8 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
     reclaimMs: cluster.reclaimMs.summary(),
     receiverErrorMs: cluster.receiverErrorMs.summary(),
     receiverErrorsLate: cluster.late.length,
-    cancelMs: cancelMs.summary(),
+    cancelMs: quiet.samples.summary(),
+    cancelsRepeated: quiet.repeated,
     zombies: faults.zombies,
     zombieWritesRejected: faults.zombieWritesRejected,
     cancels: load.cancels,
@@ -158,7 +164,7 @@ async function perform(options: ChaosOptions, say: (line: string) => void, teard
   };
 }
 
-/** A run goes on for up to so many times its length, until a receiver has rejected the write of a sender that woke. */
+/** A run goes on for up to so many times its length, until enough agents were killed and a late write was rejected. */
 const LONGER_MAX = 2;
 
 /** Asks the agents about every accepted request whose end was not received. */
