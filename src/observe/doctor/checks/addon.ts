@@ -1,4 +1,5 @@
 /** Checks that the native addon loads. Without it no bytes move. */
+import { BUILD_ADDON } from '../build-addon.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
@@ -9,7 +10,7 @@ export function checkAddon({ fabric }: Examination): Finding[] {
   return [
     found.problem(
       fabric.reason ?? 'the native addon does not load',
-      'npm run build:native; it needs a C++ compiler, make and python3 (Debian: build-essential python3)',
+      `${BUILD_ADDON}; it needs a C++ compiler, make and python3 (Debian: build-essential python3)`,
     ),
   ];
 }

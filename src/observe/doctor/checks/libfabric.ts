@@ -1,4 +1,5 @@
 /** The installed libfabric and its providers. Without it there is no RDMA; TCP and the copy on one host need no library. */
+import { BUILD_ADDON } from '../build-addon.js';
 import type { Examination } from '../examination.js';
 import { type Finding, Findings } from '../finding.js';
 
@@ -18,7 +19,7 @@ export function checkLibfabric({ fabric, settings }: Examination): Finding[] {
     return [
       found.warning(
         text,
-        'install libfabric (Debian: libfabric1; to build the addon: libfabric-dev, then npm run build:native)',
+        `install libfabric (Debian: libfabric1; to build the addon: libfabric-dev), then ${BUILD_ADDON}`,
       ),
     ];
   }

@@ -18,7 +18,7 @@ test('no libfabric → a warning only when every configured provider needs it', 
     [
       'warning',
       'libfabric cannot be loaded; verbs, libfabric-tcp cannot be used',
-      'install libfabric (Debian: libfabric1; to build the addon: libfabric-dev, then npm run build:native)',
+      'install libfabric (Debian: libfabric1; to build the addon: libfabric-dev), then npm rebuild kvferry (in a checkout: npm run build:native)',
     ],
   ]);
   expect(checked('auto')).toEqual([

@@ -27,7 +27,7 @@ test('the addon loads, or the reason is said', () => {
     [
       'problem',
       'it is not built',
-      'npm run build:native; it needs a C++ compiler, make and python3 (Debian: build-essential python3)',
+      'npm rebuild kvferry (in a checkout: npm run build:native); it needs a C++ compiler, make and python3 (Debian: build-essential python3)',
     ],
   ]);
 });
