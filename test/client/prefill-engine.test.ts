@@ -324,6 +324,30 @@ describe('a prefill engine while NATS is away', () => {
   });
 });
 
+describe('a put that NATS interrupts', () => {
+  test('P25: the answer to a put comes after an outage → its lost releases are asked for', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    agent.answers.put = noAnswer;
+    const put = engine.put(plan, chunks);
+    await clock.advance(1);
+    agent.setStatus('disconnected');
+    agent.setStatus('connected');
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(1);
+    expect(agent.bodiesOf('sources')).toEqual([]);
+    agent.answers.put = () => ({ epoch });
+    await clock.advance(100);
+    await put;
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(1);
+    expect(engine.slots).toEqual({ total: 4, free: 4 });
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(1);
+    expect(agent.bodiesOf('sources')).toHaveLength(1);
+  });
+});
+
 describe('a put whose answer was lost', () => {
   test('the answer cannot be read → its slots stay lent', async () => {
     const engine = await open({ patienceMs: 0 });

@@ -100,6 +100,19 @@ async def test_a_slot_comes_back_only_from_the_process_that_has_it(pool: SourceP
     assert (free, lent.sessions()) == ([1, 2, 0], set())
 
 
+async def test_releases_may_be_lost_of_a_batch_whose_answer_comes_after_an_outage(pool: SourcePool) -> None:
+    outages = 0
+    lent = Lendings(pool, lambda _: None, lambda: outages)
+    lent.lend("r", 0, [pool.place("a", 0, 10), pool.place("b", 1, 10)])
+    lent.sending("r", 0, SESSION)
+    outages = 1
+    assert not lent.may_miss(SESSION)
+    lent.accepted("r", 0)
+    assert lent.may_miss(SESSION)
+    lent.keep_only(lent.lent_in(SESSION, "taken"), [{"request": "r", "batch": 0, "positions": [0]}], outages)
+    assert not lent.may_miss(SESSION)
+
+
 async def test_a_refused_batch_comes_back_and_a_foreign_chunk_is_not_kept(pool: SourcePool) -> None:
     lent, free = lendings(pool)
     lent.lend("r", 0, [pool.place("a", 3, 10), place(1, 0)])
