@@ -348,6 +348,28 @@ describe('a put that NATS interrupts', () => {
   });
 });
 
+describe('a put to an agent that is cut off from NATS', () => {
+  test('an answer is lost, and the order was refused as cut off → its slots come back', async () => {
+    const engine = await open({ patienceMs: 1000 });
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    const answers = [noAnswer];
+    agent.answers.put = () => answers.shift()?.() ?? refusal('disconnected');
+    const put = engine.put(plan, chunks).catch(({ code }) => code);
+    await clock.advance(5000);
+    expect([await put, engine.slots.free]).toEqual(['disconnected', 4]);
+  });
+
+  test('the first order was refused as cut off → the batch is put again as another order', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a'));
+    agent.answers.put = (body) => ((body as { order: number }).order === 1 ? refusal('disconnected') : { epoch });
+    const put = engine.put(plan, chunks);
+    await clock.advance(1000);
+    expect((await put).epoch).toBe(epoch);
+    expect(agent.bodiesOf('put')).toMatchObject([{ order: 1 }, { order: 2 }]);
+  });
+});
+
 describe('a put whose answer was lost', () => {
   test('the answer cannot be read → its slots stay lent', async () => {
     const engine = await open({ patienceMs: 0 });
