@@ -1,7 +1,7 @@
 /** `kvferry agent`: the composition root of one agent process. */
 import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { Agent, type AgentPorts } from '../actors/agent/agent-actor.js';
 import type { AgentOptions } from '../actors/env/agent-options.js';
 import { type AgentConfig, toAgentOptions } from '../config/agent-config.js';
@@ -19,6 +19,7 @@ import { SealingFabric } from '../sealing/sealing-fabric.js';
 import type { Failpoint, UnsealedPorts } from './agent-faults.js';
 import { serveMetrics } from './agent-metrics.js';
 import { addSettings, resolveSettings, type SettingFlags } from './agent-settings.js';
+import { openLog } from './log-output.js';
 import { placeOf } from './nats-option.js';
 import { renderConfig } from './print-config.js';
 import { refuseFaults } from './refuse-faults.js';
@@ -26,6 +27,7 @@ import { EXIT_FAILURE, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
 
 const EPOCH_BYTES = 8;
+const STDOUT = 1;
 /** Longest time between the end of the agent and the end of its process. */
 const EXIT_GRACE_MS = 1000;
 
@@ -65,7 +67,7 @@ async function armedFailpoints(spec = ''): Promise<readonly Failpoint[]> {
 
 /** Resolves when the agent has stopped. Rejects when it cannot start. */
 async function runAgent(config: AgentConfig, failpoints: readonly Failpoint[]): Promise<void> {
-  const logger = pino({ level: config.logLevel, base: { pid: process.pid } });
+  const logger = openLog(config.logLevel, STDOUT);
   endOnFatalErrors(logger);
   const version = packageVersion();
   await using metrics = await serveMetrics(config, version, logger);
@@ -218,7 +220,7 @@ function onEndRequested(stop: (reason: string) => void): void {
   process.once('disconnect', () => end('the parent process ended'));
 }
 
-function endOnFatalErrors(logger: pino.Logger): void {
+function endOnFatalErrors(logger: Logger): void {
   const end = (err: unknown, reason: string) => {
     logger.fatal({ err, reason }, 'fatal error; the agent exits');
     process.exit(EXIT_FAILURE);

@@ -21,6 +21,8 @@ interface LentBatch {
   state: 'pending' | 'doubtful' | 'taken';
   /** The session in which it was put. Undefined before it is sent. */
   session: SessionRef | undefined;
+  /** NATS was away since it was lent: release events may be lost, also some from before the answer to its `put`. */
+  mayMiss: boolean;
 }
 
 /** Positions of a batch that the agent may still read. */
@@ -70,7 +72,7 @@ export class Lendings {
       throw error;
     }
     for (const slot of slots) if (slot !== undefined) this.#filled.delete(slot);
-    this.#batches.set(name, { name, slots, state: 'pending', session: undefined });
+    this.#batches.set(name, { name, slots, state: 'pending', session: undefined, mayMiss: false });
   }
 
   /** The batch is being sent in that session. */
@@ -123,6 +125,16 @@ export class Lendings {
     this.#dropIfEmpty(lent);
   }
 
+  /** NATS is away. */
+  eventsLost(): void {
+    for (const lent of this.#batches.values()) lent.mayMiss = true;
+  }
+
+  /** Whether release events may be lost of a batch that the agent has taken in that session. */
+  mayMiss(session: SessionRef): boolean {
+    return this.lentIn(session, 'taken').some((lent) => lent.mayMiss);
+  }
+
   /** The sessions in which batches were put that have not come back. */
   sessions(): SessionRef[] {
     const sessions = new Map<string, SessionRef>();
@@ -146,10 +158,12 @@ export class Lendings {
         continue;
       }
       lent.state = 'taken';
+      lent.mayMiss = false;
       const free = [...lent.slots.keys()].filter((position) => !kept.has(position));
       const slots = free.map((position) => lent.slots[position]);
       for (const position of free) lent.slots[position] = undefined;
       this.#giveBack(slots);
+      this.#dropIfEmpty(lent);
     }
   }
 

@@ -232,15 +232,21 @@ export function isSessionOver(error: unknown): error is KvferryError {
   return isKvferryError(error, 'unknown_session', 'session_ended');
 }
 
-/** The answer of the agent to this order, and not to its number. */
+/** The answer of the agent to this order, and not to its number: the order is executed, or refused for good. */
 function isAnswer(error: KvferryError): boolean {
-  return error instanceof ReplyError && !isPassing(error);
+  return error instanceof ReplyError && !isOfNumber(error);
 }
 
-/** No answer came, the agent is away, orders before this one are missing, or too many wait. */
+/** No answer came, or the number is open. An agent may answer `disconnected` too, and answers that again to the same number. */
 function isPassing(error: KvferryError): boolean {
-  return (
-    isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders', 'publication_refused') ||
-    isKvferryError(error, 'order_out_of_turn', 'order_barred', 'too_many_orders')
-  );
+  return isOfNumber(error) || (!(error instanceof ReplyError) && isUnanswered(error));
+}
+
+function isUnanswered(error: KvferryError): boolean {
+  return isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders', 'publication_refused');
+}
+
+/** Orders before this one are missing, or too many wait. */
+function isOfNumber(error: KvferryError): boolean {
+  return isKvferryError(error, 'order_out_of_turn', 'order_barred', 'too_many_orders');
 }

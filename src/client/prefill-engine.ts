@@ -75,8 +75,6 @@ export class PrefillEngine {
   #session: EngineSession | undefined;
   #isAsking = false;
   #isClosed = false;
-  /** NATS was away, so release events may have been lost. */
-  #mayHaveMissedReleases = false;
 
   private constructor(options: PrefillEngineOptions) {
     const { client, agent, segment, memory } = options;
@@ -218,7 +216,7 @@ export class PrefillEngine {
         else if (!draining) void this.#agentSeen(epoch, alone);
       }),
       client.onConnection((status) => {
-        if (status === 'disconnected') this.#mayHaveMissedReleases = true;
+        if (status === 'disconnected') this.#lendings.eventsLost();
       }),
     );
     this.#session = await EngineSession.open({
@@ -253,8 +251,9 @@ export class PrefillEngine {
     if (isAlone && epoch === current?.epoch) {
       for (const session of sessions) if (session.epoch !== epoch) this.#processEnded(session.epoch);
     }
-    const mayHaveMissed = this.#slots.isShort || this.#mayHaveMissedReleases;
-    await this.#askFor(sessions.filter((session) => session.epoch === epoch && (mayHaveMissed || !isCurrent(session))));
+    const isDue = (session: SessionRef) =>
+      this.#slots.isShort || this.#lendings.mayMiss(session) || !isCurrent(session);
+    await this.#askFor(sessions.filter((session) => session.epoch === epoch && isDue(session)));
   }
 
   /**
@@ -277,7 +276,6 @@ export class PrefillEngine {
         if (sources.epoch !== session.epoch) continue;
         this.#lendings.keepOnly(lent, sources.batches);
       }
-      this.#mayHaveMissedReleases = false;
     } catch (error) {
       // The next heartbeat is the occasion for the next attempt.
       if (!isKvferryError(error)) throw error;

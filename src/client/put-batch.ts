@@ -16,7 +16,10 @@ export interface PutTarget {
   readonly patienceMs: number;
 }
 
-/** A receiver that does not answer may be restarting: the batch is put again, as another order, while patience lasts. */
+/**
+ * A receiver that does not answer may be restarting, and an agent that is cut off from NATS comes back: the batch is put again, as
+ * another order, while patience lasts.
+ */
 export async function putBatch(
   { session, clock, patienceMs }: PutTarget,
   batch: OperationInput<'put'>,
@@ -26,7 +29,9 @@ export async function putBatch(
   for (;;) {
     const outcome = await session.order('put', batch, options);
     const isPassing =
-      !outcome.executed && outcome.doubt === undefined && isKvferryError(outcome.error, 'unknown_receiver');
+      !outcome.executed &&
+      outcome.doubt === undefined &&
+      isKvferryError(outcome.error, 'unknown_receiver', 'disconnected');
     if (!isPassing || clock.now() >= untilMs) return outcome;
     await pause(clock, PAUSE_MS);
   }

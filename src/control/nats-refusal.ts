@@ -40,7 +40,17 @@ function remedyOf(cause: unknown, reason: string, access: NatsAccess): string | 
       : `no authority in ${access.ca} (--nats-ca) has signed the server's certificate`;
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'use a name in the URL for which the server has a certificate';
-  if (code === 'CERT_HAS_EXPIRED') return "renew the server's certificate";
+  return remedyOfTime(code);
+}
+
+/** The clock that judges a certificate is that of this host. */
+function remedyOfTime(code: string): string | undefined {
+  const now = new Date().toISOString();
+  if (code === 'CERT_HAS_EXPIRED') {
+    return `renew the server's certificate, unless the clock of this host is wrong: it says ${now}`;
+  }
+  if (code === 'CERT_NOT_YET_VALID')
+    return `the clock of this host says ${now}: set it right, or that of the host that made the certificate`;
   return undefined;
 }
 

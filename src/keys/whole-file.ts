@@ -9,6 +9,8 @@ const DIRECTORY_MODE = 0o700;
 const UNFINISHED = /^(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.next$/;
 /** Each run removes unfinished files once, at its start. So another run writes a file again as often as runs start meanwhile. */
 const WRITES_MAX = 16;
+/** The disk has no room, or the user has none left there. */
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
 /** Removes what killed runs have left of the files of a folder whose names `isOurs` knows. */
 export function removeUnfinished(folder: string, isOurs: (name: string) => boolean): void {
@@ -61,6 +63,6 @@ export function unusable(path: string, cause: unknown): KvferryError {
   const message =
     code === 'EEXIST'
       ? `the file ${path} is there already, and a key is never replaced: remove it, or name another file`
-      : `the file ${path} cannot be used (${code}): give its directory to this user, or name another one`;
+      : `the file ${path} cannot be used (${code}): ${FULL.has(code) ? 'make room on its disk' : 'give its directory to this user'}, or name another one`;
   return new KvferryError('invalid_configuration', message, { field: 'directory', cause });
 }

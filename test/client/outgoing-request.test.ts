@@ -9,6 +9,7 @@ import {
   answerSessions,
   epoch,
   noAnswer,
+  nobodyThere,
   refusal,
   ScriptedAgent,
   successor,
@@ -181,13 +182,13 @@ describe('an answer to a put', () => {
   });
 
   test('an agent that is away → the same number; a receiver → the next one', async () => {
-    answer(refusal('no_responders'), refusal('unknown_receiver'), { epoch });
+    answer(nobodyThere, refusal('unknown_receiver'), { epoch });
     expect(await settle(begin().put([chunk('a')]))).toBe(epoch);
     expect(agent.bodiesOf('put')).toMatchObject([{ order: 0 }, { order: 0 }, { order: 1 }]);
   });
 
   test('an agent that stays away is not waited for without limit', async () => {
-    agent.answers.put = () => refusal('no_responders');
+    agent.answers.put = nobodyThere;
     expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code: 'no_responders' });
   });
 
@@ -197,7 +198,7 @@ describe('an answer to a put', () => {
       agent.answers.open = () => ({ epoch: successor, silentMs: 30_000, order: 0 });
       agent.answers.put = () => ({ epoch: successor });
       agent.emitHeartbeat('p', successor);
-      return refusal('no_responders');
+      return nobodyThere();
     };
   }
 

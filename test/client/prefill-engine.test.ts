@@ -324,6 +324,52 @@ describe('a prefill engine while NATS is away', () => {
   });
 });
 
+describe('a put that NATS interrupts', () => {
+  test('P25: the answer to a put comes after an outage → its lost releases are asked for', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    agent.answers.put = noAnswer;
+    const put = engine.put(plan, chunks);
+    await clock.advance(1);
+    agent.setStatus('disconnected');
+    agent.setStatus('connected');
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(1);
+    expect(agent.bodiesOf('sources')).toEqual([]);
+    agent.answers.put = () => ({ epoch });
+    await clock.advance(100);
+    await put;
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(1);
+    expect(engine.slots).toEqual({ total: 4, free: 4 });
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(1);
+    expect(agent.bodiesOf('sources')).toHaveLength(1);
+  });
+});
+
+describe('a put to an agent that is cut off from NATS', () => {
+  test('an answer is lost, and the order was refused as cut off → its slots come back', async () => {
+    const engine = await open({ patienceMs: 1000 });
+    const chunks = await engine.fill(chunksOf('a', 'b'));
+    const answers = [noAnswer];
+    agent.answers.put = () => answers.shift()?.() ?? refusal('disconnected');
+    const put = engine.put(plan, chunks).catch(({ code }) => code);
+    await clock.advance(5000);
+    expect([await put, engine.slots.free]).toEqual(['disconnected', 4]);
+  });
+
+  test('the first order was refused as cut off → the batch is put again as another order', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a'));
+    agent.answers.put = (body) => ((body as { order: number }).order === 1 ? refusal('disconnected') : { epoch });
+    const put = engine.put(plan, chunks);
+    await clock.advance(1000);
+    expect((await put).epoch).toBe(epoch);
+    expect(agent.bodiesOf('put')).toMatchObject([{ order: 1 }, { order: 2 }]);
+  });
+});
+
 describe('a put whose answer was lost', () => {
   test('the answer cannot be read → its slots stay lent', async () => {
     const engine = await open({ patienceMs: 0 });

@@ -102,6 +102,11 @@ export function noAnswer(): never {
   throw new KvferryError('deadline_exceeded', 'no answer');
 }
 
+/** Nobody is subscribed. */
+export function nobodyThere(): never {
+  throw new KvferryError('no_responders', 'no subscriber');
+}
+
 export function statusOf(running: string, more: object = {}): object {
   const about = { agent: 'p', epoch: running, role: 'prefill', state: 'running', uptimeMs: 1, queued: 0 };
   return {

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import pickle
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from kvferry import ErrorDetails, KvferryError, SourceChunk, SourcePool, connect
+from kvferry import Client, ErrorDetails, KvferryError, SourceChunk, SourcePool, connect
 from kvferry.batches import cut_into_batches, in_messages, source_runs
 from kvferry.lendings import Lendings
-from kvferry.orders import SessionRef
+from kvferry.orders import Order, OrderSession, SessionRef
 from kvferry.protocol.check import check
 from kvferry.protocol.codec import decode, decode_reply, encode, json_bytes
 from kvferry.slots import Slots
 from kvferry.testing import MemoryBus
 from kvferry.transport import Message
-from kvferry.waiting import in_background, within
+from kvferry.waiting import in_background, now, within
 
 SESSION = SessionRef("5" * 16, "e" * 16)
 
@@ -98,6 +99,40 @@ async def test_a_slot_comes_back_only_from_the_process_that_has_it(pool: SourceP
     assert free == [1, 2]
     lent.keep_only(lent.lent_in(SESSION, "taken"), [])
     assert (free, lent.sessions()) == ([1, 2, 0], set())
+
+
+class CutOff:
+    """An agent that was cut off from NATS when it got an order. Its first answer is lost."""
+
+    is_connected = True
+
+    def __init__(self) -> None:
+        self.answers = [KvferryError("deadline_exceeded", "no answer")]
+
+    async def call(self, *_: object, **__: object) -> dict[str, Any]:
+        raise self.answers.pop() if self.answers else KvferryError("disconnected", "cut off", answered=True)
+
+    async def barrier(self, *_: object, **__: object) -> dict[str, Any]:
+        return {"barred": []}
+
+
+async def test_an_order_that_was_refused_as_cut_off_is_not_in_doubt() -> None:
+    session = OrderSession(cast(Client, CutOff()), "p", SESSION, timeout=1, on_lost=lambda _: None)
+    outcome = await session.send(Order("put", {}, until=now() + 1, timeout=1))
+    assert (outcome.failure.code, outcome.doubt) == ("disconnected", None)
+
+
+async def test_releases_may_be_lost_of_a_batch_whose_answer_comes_after_an_outage(pool: SourcePool) -> None:
+    outages = 0
+    lent = Lendings(pool, lambda _: None, lambda: outages)
+    lent.lend("r", 0, [pool.place("a", 0, 10), pool.place("b", 1, 10)])
+    lent.sending("r", 0, SESSION)
+    outages = 1
+    assert not lent.may_miss(SESSION)
+    lent.accepted("r", 0)
+    assert lent.may_miss(SESSION)
+    lent.keep_only(lent.lent_in(SESSION, "taken"), [{"request": "r", "batch": 0, "positions": [0]}], outages)
+    assert not lent.may_miss(SESSION)
 
 
 async def test_a_refused_batch_comes_back_and_a_foreign_chunk_is_not_kept(pool: SourcePool) -> None:

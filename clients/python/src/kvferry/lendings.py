@@ -33,6 +33,9 @@ class LentBatch:
     state: LentState = "pending"
     session: SessionRef | None = None
     """The session in which it was put. None before it is sent."""
+    outages: int = 0
+    """Outages of NATS before it was lent, or before the agent was asked about it. Release events of later ones may be
+    lost, also some from before the answer to its `put`."""
 
     @property
     def name(self) -> tuple[str, int]:
@@ -42,8 +45,12 @@ class LentBatch:
 class Lendings:
     """Bounded by the slots of the pool: a batch without a slot of it is not kept."""
 
-    def __init__(self, pool: SourcePool, give_back: Callable[[list[int]], None]) -> None:
+    def __init__(
+        self, pool: SourcePool, give_back: Callable[[list[int]], None], outages: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`outages`: how often NATS was away so far."""
         self._pool = pool
+        self._outages = outages
         self._give = give_back
         self._batches: dict[tuple[str, int], LentBatch] = {}
 
@@ -63,7 +70,7 @@ class Lendings:
         for slot in slots:
             if slot is not None:
                 self._pool.leave(slot)
-        lent = LentBatch(request, batch, slots)
+        lent = LentBatch(request, batch, slots, outages=self._outages())
         self._batches[lent.name] = lent
 
     def sending(self, request: str, batch: int, session: SessionRef) -> None:
@@ -123,8 +130,13 @@ class Lendings:
         """The batches of a session that have not come back, in these states."""
         return [lent for lent in self._batches.values() if lent.session == session and lent.state in states]
 
-    def keep_only(self, batches: Iterable[LentBatch], held: Iterable[SourcesReplyBatches]) -> None:
-        """The agent has listed the positions of these batches that it may still read. All others come back."""
+    def may_miss(self, session: SessionRef) -> bool:
+        """Whether release events may be lost of a batch that the agent has taken in that session."""
+        return any(lent.outages != self._outages() for lent in self.lent_in(session, "taken"))
+
+    def keep_only(self, batches: Iterable[LentBatch], held: Iterable[SourcesReplyBatches], outages: int = 0) -> None:
+        """The agent has listed the positions of these batches that it may still read. All others come back. `outages`:
+        those before the agent was asked."""
         positions = {(one["request"], one["batch"]): set(one["positions"]) for one in held}
         for lent in batches:
             if self._batches.get(lent.name) is not lent:
@@ -134,6 +146,7 @@ class Lendings:
                 self._take_back(lent)
                 continue
             lent.state = "taken"
+            lent.outages = outages
             free = [position for position in range(len(lent.slots)) if position not in kept]
             back = [lent.slots[position] for position in free]
             for position in free:

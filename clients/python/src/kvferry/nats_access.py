@@ -12,6 +12,7 @@ import secrets
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,9 @@ class NatsAccess:
         lower = reason.lower()
         if "certificate required" in lower or "bad certificate" in lower or "handshake" in lower:
             return ": the server asks for a certificate that its authorities have signed: nats_cert and nats_key"
+        if "certificate has expired" in lower or "certificate is not yet valid" in lower:
+            now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            return f": renew the server's certificate, unless the clock of this host is wrong: it says {now}"
         if "certificate verify failed" in lower and self.ca and "hostname" not in lower and "ip address" not in lower:
             return f": no authority in {self.ca} (nats_ca) has signed the server's certificate"
         if "certificate verify failed" in lower:

@@ -223,10 +223,16 @@ def is_away(error: KvferryError) -> bool:
 
 
 def _is_passing(error: KvferryError) -> bool:
-    """The agent is away, orders before this one are missing, or too many wait."""
-    return is_away(error) or error.code in ("order_out_of_turn", "order_barred", "too_many_orders")
+    """No answer came, or the number is open. An agent may answer `disconnected` too, and answers that again to the same
+    number."""
+    return _is_of_number(error) or (not error.answered and is_away(error))
 
 
 def _is_answer(error: KvferryError) -> bool:
     """The answer of the agent to this order, and not to its number. An answer that cannot be read leaves it open."""
-    return error.answered and not _is_passing(error)
+    return error.answered and not _is_of_number(error)
+
+
+def _is_of_number(error: KvferryError) -> bool:
+    """Orders before this one are missing, or too many wait."""
+    return error.code in ("order_out_of_turn", "order_barred", "too_many_orders")

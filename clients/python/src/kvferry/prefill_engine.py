@@ -51,7 +51,6 @@ class PrefillEngine:
         self._subscriptions: list[Subscription] = []
         self._is_asking = False
         self._is_closed = False
-        self._outages_asked = client.outages
 
     @classmethod
     async def open(
@@ -71,7 +70,7 @@ class PrefillEngine:
         `segment_in_use` when it still reads an earlier one, `no_responders` when it is away for longer than the
         patience, and as the client does."""
         slots = Slots(pool.slots)
-        lendings = Lendings(pool, slots.give)
+        lendings = Lendings(pool, slots.give, lambda: client.outages)
         engine: PrefillEngine
         set_up = MemorySetUp(client, agent, pool, call_timeout)
         options = SessionOptions(
@@ -218,10 +217,12 @@ class PrefillEngine:
             for session in sessions:
                 if session.epoch != epoch:
                     self._process_ended(session.epoch)
-        may_have_missed = self._slots.is_short or self._client.outages != self._outages_asked
-        asked = [one for one in sessions if one.epoch == epoch and (may_have_missed or one != current)]
-        if asked or may_have_missed:
+        asked = [one for one in sessions if one.epoch == epoch and (one != current or self._may_miss(one))]
+        if asked:
             self._ask_later(asked)
+
+    def _may_miss(self, session: SessionRef) -> bool:
+        return self._slots.is_short or self._lendings.may_miss(session)
 
     def _ask_later(self, sessions: Sequence[SessionRef]) -> None:
         if not self._is_asking:
@@ -246,8 +247,7 @@ class PrefillEngine:
                 epoch, held = await self._sources(session.id)
                 # Otherwise another process answers. Its heartbeats tell when it is alone.
                 if epoch == session.epoch:
-                    self._lendings.keep_only(lent, held)
-            self._outages_asked = outages
+                    self._lendings.keep_only(lent, held, outages)
         except KvferryError as error:
             log.debug("agent %s did not tell what it reads, and is asked again: %s", self.agent, error)
         finally:

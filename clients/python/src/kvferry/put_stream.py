@@ -254,7 +254,9 @@ class PutStream:
             outcome = await target.session.order(
                 "put", message, only=self._session, headers=plan.headers, on_sending=sending
             )
-            passes = outcome.doubt is None and outcome.error is not None and outcome.error.code == "unknown_receiver"
+            # An agent that is cut off from NATS answers `disconnected`.
+            code = None if outcome.error is None else outcome.error.code
+            passes = outcome.doubt is None and code in ("unknown_receiver", "disconnected")
             if not passes or now() >= until:
                 return outcome
             await pause(_RECEIVER_PAUSE)
