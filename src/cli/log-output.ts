@@ -1,7 +1,7 @@
 /**
- * Where an agent writes its log: a file descriptor, on another thread. A log that cannot be written is no reason to end: the disk
- * may be full, or its reader may stand still. Then lines wait, up to a limit. Those above it are lost, and the log says so when it
- * goes on. At the end of the process what waits is written, if it can be written at once.
+ * Writes the log of an agent to a file descriptor, on another thread. The agent goes on when the disk is full, or when the reader of
+ * the log stands still. Lines then wait, up to a limit. Those above it are lost, and the log says how many. When the process ends,
+ * the lines that wait are written, unless that fails. pino's own destination waits for room then, without a limit.
  */
 import { write, writeSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
