@@ -3,6 +3,7 @@
  * and its recording must see only the effects of a fault.
  */
 import type { Logger } from 'pino';
+import { RefusalLog } from '../../actors/observing/refusal-log.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlMessage, ControlPort, ControlSubscription } from '../../ports/control.js';
 import { decode, encodeError } from '../../protocol/codec.js';
@@ -25,11 +26,12 @@ export interface FaultService {
 }
 
 export function serveFaults(service: FaultService): ControlSubscription {
-  return service.control.subscribe(subjects.fault(service.agent), (message) => void obey(service, message));
+  const refusals = new RefusalLog(service.logger);
+  return service.control.subscribe(subjects.fault(service.agent), (message) => void obey(service, message, refusals));
 }
 
-async function obey(service: FaultService, message: ControlMessage): Promise<void> {
-  const { agent, epoch, logger } = service;
+async function obey(service: FaultService, message: ControlMessage, refusals: RefusalLog): Promise<void> {
+  const { agent, epoch } = service;
   let struck: StruckFault;
   try {
     struck = strike(service, message.body);
@@ -37,7 +39,7 @@ async function obey(service: FaultService, message: ControlMessage): Promise<voi
     const reply: FaultReply = { v: PROTOCOL_VERSION, ok: true, agent, epoch, ...lasts };
     message.respond(JSON.stringify(reply));
   } catch (error) {
-    refuse(logger, message, error);
+    refuse(service, message, error, refusals);
     return;
   }
   if (struck.afterAnswer === undefined) return;
@@ -65,12 +67,12 @@ async function sent({ control, clock, logger }: FaultService): Promise<void> {
   clock.clearTimeout(timer);
 }
 
-function refuse(logger: Logger, message: ControlMessage, error: unknown): void {
+function refuse({ clock, logger }: FaultService, message: ControlMessage, error: unknown, refusals: RefusalLog): void {
   const refusal =
     error instanceof KvferryError
       ? error
       : new KvferryError('internal', 'injecting the fault failed', { cause: error });
-  logger.warn({ code: refusal.code, err: error }, 'fault order refused');
+  refusals.log(clock.now(), 'warn', { code: refusal.code, err: error }, 'fault order refused');
   try {
     message.respond(encodeError(refusal));
   } catch (err) {
