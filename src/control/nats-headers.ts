@@ -3,7 +3,7 @@ import { type Msg, type MsgHdrs, headers as natsHeaders } from '@nats-io/transpo
 import type { MessageHeaders } from '../protocol/headers.js';
 import { ownCopy } from '../protocol/shown-text.js';
 
-/** Larger headers are not read: NATS allows a megabyte of them, which takes long to parse, and a trace needs a few hundred bytes. */
+/** Larger headers are not read. NATS allows a megabyte of them, which takes long to parse. A trace needs a few hundred bytes. */
 const HEADERS_READ_MAX = 8192;
 
 /** Status of the answer of NATS to a request without a subscriber. */

@@ -48,7 +48,7 @@ export const RANKS_BYTES_MAX = 12_000;
 /** Largest `timeoutMs` of a request. */
 export const TIMEOUT_MS_MAX = 600_000;
 
-/** Shortest and longest heartbeat interval. An agent looks for a silent peer, and sends heartbeats itself, as often as the peer says. */
+/** Shortest and longest heartbeat interval. */
 export const HEARTBEAT_MS_MIN = 10;
 export const HEARTBEAT_MS_MAX = 60_000;
 

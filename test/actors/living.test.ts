@@ -203,7 +203,7 @@ describe('a process that is watched', () => {
     expect(world.losses).toEqual([restarted]);
   });
 
-  test('P28: a flood of heartbeats of other processes of its name → one question at a time', async () => {
+  test('P28: a flood of heartbeats of others under its name → one question at a time', async () => {
     const world = new World();
     world.process(EPOCH);
     let questions = 0;

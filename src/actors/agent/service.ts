@@ -81,7 +81,7 @@ interface Notes {
 
 type Respond = ControlMessage['respond'];
 
-/** An answer that comes later keeps nothing of the message: a large body may have little in it, and thousands may wait (P28). */
+/** An answer that comes later keeps nothing of the message (P28): a large body may have little in it. */
 function answer(env: AgentEnv, respond: Respond, notes: Notes, handle: () => object | Promise<object>): void {
   try {
     const result = handle();

@@ -20,8 +20,8 @@ export interface LivenessParts {
 }
 
 /**
- * A peer that says that it sends heartbeats more often than this is judged as if it did so, in own heartbeats: who looks for a silent
- * peer sends heartbeats and questions itself, and no other process decides how often.
+ * Shortest interval by which a peer is judged, in own heartbeats. Judging takes heartbeats and questions of this agent. No other
+ * process decides how often it sends them.
  */
 const INTERVAL_HEARTBEATS_MIN = 0.25;
 

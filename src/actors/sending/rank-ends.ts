@@ -110,8 +110,8 @@ export class RankEnds {
   }
 
   /**
-   * Throws `too_many_requests` when as many ranks wait as there may be requests in progress. What other agents ask for here waits
-   * for as long as they like, and each of them looks for its lead again and again.
+   * Throws `too_many_requests` when as many ranks wait as there may be requests in progress. Other agents decide how long these wait,
+   * and each of them looks for its lead again and again.
    */
   refuseMore(request: string): void {
     const { agent, requestsMax } = this.#env.options;

@@ -3,7 +3,6 @@
  * and its recording must see only the effects of a fault.
  */
 import type { Logger } from 'pino';
-import { RefusalLog } from '../../actors/observing/refusal-log.js';
 import type { ClockPort } from '../../ports/clock.js';
 import type { ControlMessage, ControlPort, ControlSubscription } from '../../ports/control.js';
 import { decode, encodeError } from '../../protocol/codec.js';
@@ -23,14 +22,15 @@ export interface FaultService {
   readonly agent: string;
   readonly epoch: string;
   readonly faults: Pick<Faults, 'strike'>;
+  /** Logs some of the orders that are refused, and not all of a flood. */
+  readonly refusals: { log(nowMs: number, level: 'warn', fields: object, message: string): void };
 }
 
 export function serveFaults(service: FaultService): ControlSubscription {
-  const refusals = new RefusalLog(service.logger);
-  return service.control.subscribe(subjects.fault(service.agent), (message) => void obey(service, message, refusals));
+  return service.control.subscribe(subjects.fault(service.agent), (message) => void obey(service, message));
 }
 
-async function obey(service: FaultService, message: ControlMessage, refusals: RefusalLog): Promise<void> {
+async function obey(service: FaultService, message: ControlMessage): Promise<void> {
   const { agent, epoch } = service;
   let struck: StruckFault;
   try {
@@ -39,7 +39,7 @@ async function obey(service: FaultService, message: ControlMessage, refusals: Re
     const reply: FaultReply = { v: PROTOCOL_VERSION, ok: true, agent, epoch, ...lasts };
     message.respond(JSON.stringify(reply));
   } catch (error) {
-    refuse(service, message, error, refusals);
+    refuse(service, message, error);
     return;
   }
   if (struck.afterAnswer === undefined) return;
@@ -67,7 +67,7 @@ async function sent({ control, clock, logger }: FaultService): Promise<void> {
   clock.clearTimeout(timer);
 }
 
-function refuse({ clock, logger }: FaultService, message: ControlMessage, error: unknown, refusals: RefusalLog): void {
+function refuse({ clock, logger, refusals }: FaultService, message: ControlMessage, error: unknown): void {
   const refusal =
     error instanceof KvferryError
       ? error

@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
+import { RefusalLog } from '../../../src/actors/observing/refusal-log.js';
 import { KvferryClient } from '../../../src/client/kvferry-client.js';
 import type { StruckFault } from '../../../src/proof/faults/faults.js';
 import { serveFaults } from '../../../src/proof/faults/serve-faults.js';
@@ -26,7 +27,7 @@ function setUp(strike?: (request: Pick<FaultRequest, 'fault' | 'forMs'>) => Stru
     return lasts;
   };
   const faults = { strike: strike ?? note };
-  serveFaults({ control, clock, logger, agent: 'a', epoch, faults });
+  serveFaults({ control, clock, logger, agent: 'a', epoch, faults, refusals: new RefusalLog(logger) });
   const people = network.connect('people');
   const settle = async <T>(promise: Promise<T>): Promise<T> => {
     let done = false;
