@@ -1,6 +1,7 @@
 /** Failpoints and faults of an agent process. Loaded only by an agent that is started with them. */
 import type { AgentPorts } from '../actors/agent/agent-actor.js';
 import type { AgentOptions } from '../actors/env/agent-options.js';
+import { RefusalLog } from '../actors/observing/refusal-log.js';
 import type { ControlPort } from '../ports/control.js';
 import type { FabricPort } from '../ports/fabric.js';
 import { FailingControl } from '../proof/failpoints/failing-control.js';
@@ -51,7 +52,7 @@ export function withFaults(
   const failpoints = new Failpoints([], { clock, signal });
   const host = { clock, logger, ...processHost(logger) };
   const faults = new Faults({ agent, role, heartbeatMs, line, failpoints, host });
-  serveFaults({ control: orders, clock, logger, agent, epoch, faults });
+  serveFaults({ control: orders, clock, logger, agent, epoch, faults, refusals: new RefusalLog(logger) });
   return { ports: { ...ports, control: line, fabric: new FailingFabric(fabric, failpoints) }, faults };
 }
 

@@ -173,7 +173,7 @@ async function openFaults(
   options: AgentOptions,
 ): Promise<{ readonly ports: UnsealedPorts; readonly faults?: { heal(): void } }> {
   const isTested = failpoints.length > 0;
-  if (!allowFaults) refuseFaults(real.control, options.agent, real.logger);
+  if (!allowFaults) refuseFaults(real, options.agent);
   if (!isTested && !allowFaults) return { ports: real };
   const { withFailpoints, withFaults } = await import('./agent-faults.js');
   const tested = isTested ? withFailpoints(real, failpoints) : real;

@@ -13,7 +13,7 @@ import { isInClear } from '../ports/encryption.js';
 import { isWildcard } from '../ports/wildcard.js';
 import { KvferryError } from '../protocol/errors.js';
 import { agentName, cudaUuid, type RealProvider, type Role, realProviders, role } from '../protocol/fields.js';
-import { HEARTBEAT_MS_MAX, NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
+import { HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN, NAME_BYTES_MAX, TIMEOUT_MS_MAX } from '../protocol/limits.js';
 import {
   anyOrNumber,
   autoOrCount,
@@ -153,7 +153,7 @@ const fields = {
     'Ready pages that stay as cache after their last lease. Later requests use them; new requests evict them (decode, both).',
   ),
   heartbeatMs: duration(
-    10,
+    HEARTBEAT_MS_MIN,
     HEARTBEAT_MS_MAX,
     '1s',
     'Heartbeat interval. Peers declare the agent dead after 2.75 intervals without one.',

@@ -277,7 +277,7 @@ export class NatsControl implements ControlPort {
         get headers() {
           return fromNats(message);
         },
-        respond: (body) => this.#respond(message, body),
+        respond: this.#respondTo(message.subject, message.reply ?? ''),
       });
     } catch (error) {
       // An error thrown here would end the NATS client's reader silently. It is a broken invariant, so it must be visible.
@@ -287,10 +287,12 @@ export class NatsControl implements ControlPort {
     }
   }
 
-  #respond(message: Msg, body: string): void {
-    this.#checkSize(message.subject, body);
-    if (!this.#isConnected || this.#closing !== undefined || !isInbox(message.reply ?? '')) return;
-    message.respond(body);
+  /** A function that does not keep the message. */
+  #respondTo(subject: string, reply: string): (body: string) => void {
+    return (body) => {
+      this.#checkSize(subject, body);
+      if (this.#isConnected && this.#closing === undefined && isInbox(reply)) this.#connection.publish(reply, body);
+    };
   }
 
   async #watch(changes: AsyncIterable<Status>): Promise<void> {

@@ -12,8 +12,11 @@ export interface ControlMessage {
   readonly body: string;
   /** If the message has several values for a name, the first one. */
   readonly headers?: MessageHeaders | undefined;
-  /** Answers the message. Does nothing if the sender does not expect an answer. */
-  respond(body: string): void;
+  /**
+   * Answers the message. Does nothing if the sender does not expect an answer. Who answers later keeps this function alone, and so
+   * neither the body nor the headers.
+   */
+  readonly respond: (body: string) => void;
 }
 
 export interface ControlSubscription {

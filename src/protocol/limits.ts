@@ -27,6 +27,9 @@ export const BATCHES_PER_REQUEST_MAX = 4096;
 /** Chunks of all requests in progress, on one side of an agent: those of the largest arena. A tracked chunk takes about 340 bytes. */
 export const CHUNKS_IN_PROGRESS_MAX = 1_048_576;
 
+/** Processes of other agents that an agent knows, on each side: as many as there are remote keys. */
+export const PEERS_MAX = 1024;
+
 /** Pieces of one chunk in source memory. */
 export const PIECES_PER_CHUNK_MAX = 65_536;
 
@@ -45,7 +48,8 @@ export const RANKS_BYTES_MAX = 12_000;
 /** Largest `timeoutMs` of a request. */
 export const TIMEOUT_MS_MAX = 600_000;
 
-/** Longest heartbeat interval. */
+/** Shortest and longest heartbeat interval. */
+export const HEARTBEAT_MS_MIN = 10;
 export const HEARTBEAT_MS_MAX = 60_000;
 
 /** Longest duration of a fault. */

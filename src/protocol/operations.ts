@@ -34,6 +34,7 @@ import {
 import {
   ACQUIRE_KEYS_MAX,
   HEARTBEAT_MS_MAX,
+  HEARTBEAT_MS_MIN,
   KEYS_PER_BATCH_MAX,
   PATH_BYTES_MAX,
   STAGING_PAGES_PER_CALL_MAX,
@@ -148,7 +149,7 @@ export const describeReply = z.strictObject({
   role,
   state: agentState,
   version: describedText.describe('Version of the agent program.'),
-  heartbeatMs: natural.max(HEARTBEAT_MS_MAX).describe('Heartbeat interval in milliseconds.'),
+  heartbeatMs: z.int().min(HEARTBEAT_MS_MIN).max(HEARTBEAT_MS_MAX).describe('Heartbeat interval in milliseconds.'),
   faultsAllowed: z
     .literal(true)
     .optional()

@@ -23,7 +23,13 @@ import {
   totalChunks,
   version,
 } from './fields.js';
-import { BATCHES_PER_REQUEST_MAX, HEARTBEAT_MS_MAX, PARTS_PER_BATCH_MAX, RANKS_MAX } from './limits.js';
+import {
+  BATCHES_PER_REQUEST_MAX,
+  HEARTBEAT_MS_MAX,
+  HEARTBEAT_MS_MIN,
+  PARTS_PER_BATCH_MAX,
+  RANKS_MAX,
+} from './limits.js';
 import type { PeerOperation } from './subjects.js';
 
 const natural = z.int().min(0);
@@ -32,7 +38,7 @@ const grantId = z
   .min(1)
   .max(64)
   .describe('Remote key: the right to write into the arena until the decode agent revokes it.');
-const heartbeatMs = natural.max(HEARTBEAT_MS_MAX);
+const heartbeatMs = z.int().min(HEARTBEAT_MS_MIN).max(HEARTBEAT_MS_MAX);
 /** An X25519 key: 32 bytes. */
 const publicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url');
 /** Longer than the sealed token of any provider. */

@@ -16,7 +16,7 @@ export function shortened(text: string, lengthMax: number): string {
 }
 
 /** Part of a longer text keeps the whole of it in memory. A copy does not. */
-function ownCopy(part: string): string {
+export function ownCopy(part: string): string {
   return decoder.decode(encoder.encode(part));
 }
 

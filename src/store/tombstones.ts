@@ -34,8 +34,8 @@ export class Tombstones {
   readonly #keepMs: number;
   /** The oldest end first. */
   readonly #byName = new Map<string, Remembered>();
-  /** By request. Nearly every name is used by one sender only: then there is no list. */
-  readonly #byRequest = new Map<string, Remembered | readonly Remembered[]>();
+  /** By request, the oldest end first. Nearly every name is used by one sender only: then there is no set. */
+  readonly #byRequest = new Map<string, Remembered | Set<Remembered>>();
   /** Characters of the reasons. */
   #texts = 0;
 
@@ -55,8 +55,9 @@ export class Tombstones {
 
   /** The ends of every request of that name, in any epoch, oldest first. */
   ofRequest(request: string): readonly Remembered[] {
-    const known = this.#byRequest.get(request) ?? [];
-    return 'holder' in known ? [known] : known;
+    const known = this.#byRequest.get(request);
+    if (known === undefined) return [];
+    return known instanceof Set ? [...known] : [known];
   }
 
   describe(): TombstoneDescription[] {
@@ -70,8 +71,10 @@ export class Tombstones {
     const remembered = { holder, tombstone: { end, reason: this.#keptOf(reason), atMs: nowMs } };
     this.#byName.set(name, remembered);
     this.#texts += lengthOf(remembered.tombstone.reason);
-    const others = this.ofRequest(holder.request);
-    this.#byRequest.set(holder.request, others.length === 0 ? remembered : [...others, remembered]);
+    const others = this.#byRequest.get(holder.request);
+    if (others === undefined) this.#byRequest.set(holder.request, remembered);
+    else if (others instanceof Set) others.add(remembered);
+    else this.#byRequest.set(holder.request, new Set([others, remembered]));
     this.prune(nowMs);
   }
 
@@ -95,9 +98,9 @@ export class Tombstones {
   #forget(remembered: Remembered): void {
     this.#texts -= lengthOf(remembered.tombstone.reason);
     const { request } = remembered.holder;
-    const rest = this.ofRequest(request).filter((other) => other !== remembered);
-    if (rest.length > 0) this.#byRequest.set(request, rest);
-    else this.#byRequest.delete(request);
+    const others = this.#byRequest.get(request);
+    if (others instanceof Set) others.delete(remembered);
+    if (!(others instanceof Set) || others.size === 0) this.#byRequest.delete(request);
   }
 }
 

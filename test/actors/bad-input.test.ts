@@ -198,7 +198,7 @@ describe('public operations refuse', () => {
 const decodeEpoch = '0000000000000001';
 const prefillEpoch = '0000000000000002';
 const connect = {
-  ...{ v: 2, epoch: prefillEpoch, heartbeatMs: 1, provider: 'memory', connection: 9 },
+  ...{ v: 2, epoch: prefillEpoch, heartbeatMs: 10, provider: 'memory', connection: 9 },
   publicKey: publicKeyOf('prefill-0', prefillEpoch),
 };
 const othersKey = publicKeyOf('prefill-1', prefillEpoch);

@@ -8,14 +8,15 @@ import { type Cluster, publicKeyOf, useCluster } from './support.js';
 const clusters = useCluster();
 const RECEIVER = '0000000000000001';
 
-/** The answer, or the failure. */
+/** The answer, or the failure. `to`: the only agent, which has the first epoch. */
 async function ask<O extends PeerOperation>(
   made: Cluster,
   from: string,
   operation: O,
   message: Omit<PeerRequest<O>, 'v'>,
+  to = 'decode-0',
 ) {
-  const subject = subjects.peer('decode-0', RECEIVER, from, operation);
+  const subject = subjects.peer(to, RECEIVER, from, operation);
   const asked = made.client.request(subject, JSON.stringify({ v: 2, ...message }), { timeoutMs: 1000 });
   try {
     return decodeReply(peerSchemas[operation].reply, await made.settle(asked));
@@ -117,4 +118,25 @@ test('P28: aborts of unknown requests with a silent lead → not any number', as
   expect(await abort('r0')).toMatchObject(waiting);
   expect(await abort('r1')).toMatchObject(waiting);
   expect(await abort('r2')).toMatchObject({ code: 'too_many_requests', field: 'request' });
+});
+
+test('P28: appeals for requests that were never put → as many as the agent sees to', async () => {
+  const made = clusters.create();
+  await made.agent('prefill-0', 'prefill', { requestsMax: 2 });
+  const members = [
+    { sender: 'prefill-0', receiver: 'decode-9' },
+    { sender: 'ghost', receiver: 'decode-8' },
+  ];
+  const reason = { code: 'receiver_lost' as const, message: 'gone' };
+  const appeal = (request: string) =>
+    ask(
+      made,
+      'ghost',
+      'appeal',
+      { request, epoch: 'a'.repeat(16), ranks: { rank: 1, members }, reason, timeoutMs: 60_000 },
+      'prefill-0',
+    );
+  for (const request of ['r0', 'r1']) expect(await appeal(request)).toMatchObject({ ok: true });
+  expect(await appeal('r2')).toMatchObject({ code: 'too_many_requests', field: 'request' });
+  expect(await appeal('r1')).toMatchObject({ ok: true });
 });

@@ -203,6 +203,37 @@ describe('a process that is watched', () => {
     expect(world.losses).toEqual([restarted]);
   });
 
+  test('P28: a flood of heartbeats of others under its name → one question at a time', async () => {
+    const world = new World();
+    world.process(EPOCH);
+    let questions = 0;
+    world.lose(({ subject }) => {
+      if (operationOf(subject) === 'ping') questions += 1;
+      return false;
+    });
+    const from = world.network.connect('decode-0');
+    for (let count = 0; count < 1000; count += 1) world.beat(OTHER_EPOCH, { from });
+    await world.clock.advance(0);
+    expect([questions, world.losses]).toEqual([2, []]);
+    world.beat(OTHER_EPOCH, { from });
+    await world.clock.advance(0);
+    expect(questions).toBe(4);
+  });
+
+  test('P28: it says that it beats every 10 ms → four questions a heartbeat at most', async () => {
+    const world = new World();
+    world.process(OTHER_EPOCH);
+    let [questions, beats] = [0, 0];
+    world.lose(({ subject, kind }) => {
+      if (operationOf(subject) === 'ping' && kind === 'message') questions += 1;
+      if (subject === subjects.heartbeat('prefill-0')) beats += 1;
+      return false;
+    });
+    world.living.watch({ agent: 'decode-0', epoch: OTHER_EPOCH, heartbeatMs: 10 }, () => undefined);
+    await world.clock.advance(HEARTBEAT_MS);
+    expect([questions, beats]).toEqual([3, 4]);
+  });
+
   test('T22: another process has its name while it still drains → it lives', async () => {
     const world = new World();
     world.process(EPOCH);

@@ -63,9 +63,13 @@ test('P28: a text is cut → the rest of it is not kept', () => {
   expect(kept.map(({ message }) => message.length)).toEqual(new Array(100).fill(1000));
 });
 
-test('P28: heartbeats of an hour → refused', () => {
+test.each([
+  ['an hour', 3_600_000],
+  ['no time', 0],
+  ['less time than a setting allows', 9],
+])('P28: heartbeats of %s → refused', (_, interval) => {
   const refused = { code: 'invalid_field', field: 'heartbeatMs' };
-  const beat = { v: 2, agent: 'a', epoch: '0'.repeat(16), role: 'prefill', heartbeatMs: 3_600_000 };
+  const beat = { v: 2, agent: 'a', epoch: '0'.repeat(16), role: 'prefill', heartbeatMs: interval };
   expect(refusal(heartbeat, beat)).toMatchObject(refused);
   const { v, epoch, heartbeatMs } = beat;
   const connect = { v, epoch, heartbeatMs, provider: 'tcp', connection: 1, publicKey: 'B'.repeat(43) };

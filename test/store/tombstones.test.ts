@@ -1,5 +1,5 @@
 /** Requests that have ended: late and repeated messages get the recorded end as their answer. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { End } from '../../src/protocol/subjects.js';
 import { Tombstones } from '../../src/store/tombstones.js';
 import { allocate, allocated, holderOf, leasesEnded, pagesFreed, reason, TestStore } from './support.js';
@@ -117,6 +117,20 @@ describe('bounded and timed', () => {
       9,
     ]);
     expect(tombstones.size).toBe(2);
+  });
+
+  test('P28: one name ends in 50,000 epochs → each end costs the same', () => {
+    const tombstones = new Tombstones({ max: 50_000, keepMs: 1000 });
+    const holders = Array.from({ length: 50_000 }, (_, index) => ({ request: 'r', epoch: `${index}` }));
+    const lists = vi.spyOn(Array.prototype, 'filter');
+    const lookedAt = vi.spyOn(tombstones, 'ofRequest');
+    for (const holder of holders) tombstones.add(holder, 'failed', undefined, 0);
+    tombstones.prune(1000);
+    const counts = [lists.mock.calls.length, lookedAt.mock.calls.length];
+    lists.mockRestore();
+    expect(counts).toEqual([0, 0]);
+    expect(tombstones.ofRequest('r')).toHaveLength(50_000 - 1024);
+    expect(tombstones.ofRequest('r')[0]?.holder.epoch).toBe('1024');
   });
 
   test('P6: a tombstone is forgotten and a late abort arrives → the request stays ready', () => {

@@ -52,7 +52,7 @@ export function serve<S extends Schemas>(
   return env.control.subscribe(subject, (message) => {
     const operation = shortened(sent.operation(message.subject), OPERATION_LENGTH_MAX);
     const notes = { operation, startedMs: env.clock.now(), about: {} as About };
-    void answer(env, message, notes, () => {
+    answer(env, message.respond, notes, () => {
       const schema = Object.hasOwn(schemas, operation) ? schemas[operation] : undefined;
       if (schema === undefined) {
         throw new KvferryError('unknown_operation', `there is no operation ${operation}`, { field: 'subject' });
@@ -79,21 +79,35 @@ interface Notes {
   about: About;
 }
 
-async function answer(
-  env: AgentEnv,
-  message: ControlMessage,
-  notes: Notes,
-  handle: () => object | Promise<object>,
-): Promise<void> {
+type Respond = ControlMessage['respond'];
+
+/** An answer that comes later keeps nothing of the message (P28): a large body may have little in it. */
+function answer(env: AgentEnv, respond: Respond, notes: Notes, handle: () => object | Promise<object>): void {
   try {
     const result = handle();
-    const body = result instanceof Promise ? await result : result;
-    message.respond(JSON.stringify({ v: PROTOCOL_VERSION, ok: true, ...body }));
-    remember(env, notes, undefined);
+    if (result instanceof Promise) void answerLater(env, respond, notes, result);
+    else answerNow(env, respond, notes, result);
   } catch (error) {
-    const { code } = refuse(env, message, notes, error);
-    remember(env, notes, code);
+    refuseAndRemember(env, respond, notes, error);
   }
+}
+
+async function answerLater(env: AgentEnv, respond: Respond, notes: Notes, result: Promise<object>): Promise<void> {
+  try {
+    answerNow(env, respond, notes, await result);
+  } catch (error) {
+    refuseAndRemember(env, respond, notes, error);
+  }
+}
+
+function answerNow(env: AgentEnv, respond: Respond, notes: Notes, body: object): void {
+  respond(JSON.stringify({ v: PROTOCOL_VERSION, ok: true, ...body }));
+  remember(env, notes, undefined);
+}
+
+function refuseAndRemember(env: AgentEnv, respond: Respond, notes: Notes, error: unknown): void {
+  const { code } = refuse(env, respond, notes, error);
+  remember(env, notes, code);
 }
 
 function remember({ journal, clock }: AgentEnv, { operation, startedMs, about }: Notes, code: string | undefined) {
@@ -106,14 +120,14 @@ export function servePrevious(env: AgentEnv): ControlSubscription {
   const { error, body } = previousRefusal(agent);
   return env.control.subscribe(previousSubjects.operations(agent), (message) => {
     const operation = shortened(operationOf(message.subject), OPERATION_LENGTH_MAX);
-    refuse(env, message, { operation, startedMs: env.clock.now() }, error, body);
+    refuse(env, message.respond, { operation, startedMs: env.clock.now() }, error, body);
   });
 }
 
 /** Counts and logs a refusal, and replies with it. */
 function refuse(
   env: AgentEnv,
-  message: ControlMessage,
+  respond: Respond,
   { operation, startedMs }: Pick<Notes, 'operation' | 'startedMs'>,
   error: unknown,
   body?: string,
@@ -126,7 +140,7 @@ function refuse(
   if (known) env.refusals.log(startedMs, refusalLevel(refused.code), details, 'message refused');
   else env.refusals.log(startedMs, 'error', { ...details, err: error }, 'message failed');
   try {
-    message.respond(body ?? encodeError(refused));
+    respond(body ?? encodeError(refused));
   } catch (sendError) {
     env.logger.warn({ operation, err: sendError }, 'refusal not sent');
   }

@@ -19,6 +19,12 @@ export interface LivenessParts {
   over(liveness: Liveness): void;
 }
 
+/**
+ * Shortest interval by which a peer is judged, in own heartbeats. Judging takes heartbeats and questions of this agent. No other
+ * process decides how often it sends them.
+ */
+const INTERVAL_HEARTBEATS_MIN = 0.25;
+
 /** Pause between two questions to a process that does not listen, in heartbeats. */
 const ASK_AGAIN_HEARTBEATS = 0.25;
 
@@ -39,13 +45,15 @@ export class Liveness {
   #loss: Loss | undefined;
   /** The own heartbeat that must come back, or a later one. */
   #awaited = Number.POSITIVE_INFINITY;
+  /** A question is under way because another process sends heartbeats under the name. */
+  #isQuestioned = false;
 
   constructor(env: EnvParts, process: Process, heartbeatMs: number, parts: LivenessParts) {
     this.process = process;
     this.#env = env;
     this.#parts = parts;
     const { agent, epoch } = process;
-    const input = { agent, epoch, heartbeatMs };
+    const input = { agent, epoch, heartbeatMs: this.#intervalOf(heartbeatMs) };
     this.#actor = createActor(logic, { id: `peer ${agent}/${epoch}`, input, clock: env.clock });
     owners.start(this.#actor, this, {
       task: { about: { peer: agent, epoch } },
@@ -81,7 +89,7 @@ export class Liveness {
   }
 
   heard(heartbeatMs?: number): void {
-    tell(this.#actor, { type: 'peer.heard', heartbeatMs });
+    tell(this.#actor, { type: 'peer.heard', heartbeatMs: heartbeatMs && this.#intervalOf(heartbeatMs) });
   }
 
   /** A heartbeat under the name of the process. */
@@ -135,9 +143,19 @@ export class Liveness {
 
   // ------------------------------------------------------------------------------------------------------------------
 
-  /** Another process sends heartbeats under this name. Asking tells whether this one is over. */
+  #intervalOf(heartbeatMs: number): number {
+    return Math.max(heartbeatMs, INTERVAL_HEARTBEATS_MIN * this.#env.options.heartbeatMs);
+  }
+
+  /** Another process sends heartbeats under this name. Asking tells whether this one is over: one question at a time. */
   #contradicted(): void {
-    this.#askOnce(this.#env.options.attemptTimeoutMs).catch((error: unknown) => this.#crashed(error));
+    if (this.#isQuestioned) return;
+    this.#isQuestioned = true;
+    this.#askOnce(this.#env.options.attemptTimeoutMs)
+      .catch((error: unknown) => this.#crashed(error))
+      .finally(() => {
+        this.#isQuestioned = false;
+      });
   }
 
   async #askOnce(timeoutMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** The receivers that a sender knows, by name. An agent that comes back with another epoch is another peer. */
 import { isKvferryError, KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
+import { PEERS_MAX } from '../../protocol/limits.js';
 import type { DescribeReply } from '../../protocol/operations.js';
 import type { PeerRow } from '../../protocol/status-rows.js';
 import type { AgentEnv } from '../env/agent-env.js';
@@ -47,6 +48,7 @@ export class ReceiverDirectory {
 
   async #lookUp(agent: string): Promise<ReceiverPeer> {
     const description = await this.#describe(agent);
+    this.#refuseMore(agent);
     if (description.arena === undefined) {
       throw new KvferryError('role_mismatch', `agent ${agent} has role ${description.role} and no arena`, {
         field: 'receiver',
@@ -70,6 +72,13 @@ export class ReceiverDirectory {
     );
     this.#peers.set(agent, peer);
     return peer;
+  }
+
+  /** What a receiver says of itself is kept as long as it lives. */
+  #refuseMore(agent: string): void {
+    if (this.#peers.size < PEERS_MAX) return;
+    const message = `agent ${this.#env.options.agent} sends to ${this.#peers.size} agents and to no further one: put at another agent for ${agent}`;
+    throw new KvferryError('too_many_requests', message, { field: 'receiver' });
   }
 
   /** Asks for about a heartbeat: an agent that is not subscribed at this moment may be connecting to NATS again. */

@@ -1,6 +1,7 @@
 /** The senders that a receiver knows, by epoch. An agent that comes back with another epoch is another sender. */
 import { KvferryError } from '../../protocol/errors.js';
 import type { Failure } from '../../protocol/fields.js';
+import { PEERS_MAX } from '../../protocol/limits.js';
 import type { PeerRow } from '../../protocol/status-rows.js';
 import type { AgentEnv } from '../env/agent-env.js';
 import { requireOwner } from './require-owner.js';
@@ -63,6 +64,10 @@ export class SenderDirectory {
 
   /** A name has one process, or two while it is rolled. Those of before are lost after 2.75 heartbeats. */
   #refuseMore(agent: string): void {
+    if (this.#peers.size >= PEERS_MAX) {
+      const message = `${this.#peers.size} senders are connected, and agent ${this.#env.options.agent} takes no more`;
+      throw new KvferryError('too_many_requests', message, { field: 'subject' });
+    }
     const others = [...this.#peers.values()].filter((peer) => peer.agent === agent).length;
     if (others < PROCESSES_PER_NAME_MAX) return;
     const message = `${others} processes of agent ${agent} are connected: those that have ended must be declared dead first`;

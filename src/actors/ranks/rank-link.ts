@@ -77,6 +77,8 @@ export class RankLink {
   });
   #lead: Peer | undefined;
   #watch: Watch | undefined;
+  /** The log has a report that the lead did not take. */
+  #isReported = false;
 
   /** The link sends nothing before the first `say`. */
   constructor(env: AgentEnv, task: RankLinkTask, listener: RankLinkListener) {
@@ -191,8 +193,10 @@ export class RankLink {
   #unanswered(error: unknown): void {
     const { code, message } = toFailure(error);
     const { request } = this.#task.holder;
-    const log = { request, code, err: error };
-    this.#env.logger.warn(log, 'the agent that leads the ranks does not take the report');
+    // It reports until its deadline, and says so once.
+    const level = this.#isReported ? 'debug' : 'warn';
+    this.#isReported = true;
+    this.#env.logger[level]({ request, code, err: error }, 'the agent that leads the ranks does not take the report');
     const lead = `agent ${this.#leadName}, which leads the ranks of request ${request}`;
     if (error instanceof ReplyError || this.#task.groups !== undefined) {
       const failure = { code, message: `${lead}, refuses this rank: ${message}` };

@@ -4,6 +4,7 @@
  * It announces no other end, because the lead may have a successor that leads the same request. If it has promised to
  * follow the end of a lead, it announces nothing until that lead is proven dead (P12).
  */
+import { KvferryError } from '../../protocol/errors.js';
 import type { Failure, Ranks } from '../../protocol/fields.js';
 import type { PeerRequest, RankReport } from '../../protocol/peer-messages.js';
 import type { End } from '../../protocol/subjects.js';
@@ -106,6 +107,17 @@ export class RankEnds {
     this.#waiting.set(request, { link, lead, promisedTo });
     link.say(end === 'ready' ? 'failed' : end, reason);
     if (promisedTo !== undefined) link.prepared();
+  }
+
+  /**
+   * Throws `too_many_requests` when as many ranks wait as there may be requests in progress. Other agents decide how long these wait,
+   * and each of them looks for its lead again and again.
+   */
+  refuseMore(request: string): void {
+    const { agent, requestsMax } = this.#env.options;
+    if (this.#waiting.size < requestsMax) return;
+    const message = `agent ${agent} sees to the ends of ${this.#waiting.size} ranks: appeal for request ${request} again later`;
+    throw new KvferryError('too_many_requests', message, { field: 'request' });
   }
 
   /** Reports a rank 0 that this sender was never given, for the attempt of the rank that appeals. */

@@ -95,6 +95,7 @@ export class ReceiverMessages {
     if (this.#rankEnds.isWaiting(request) || actor?.route !== undefined) return {};
     const ended = this.#requests.ended(request);
     if (ended !== undefined) return defined({ end: ended.end, reason: ended.reason });
+    if (actor === undefined) this.#rankEnds.refuseMore(request);
     const what = actor === undefined ? 'put at' : 'routed from';
     const failure = { code: reason.code, message: `rank 0 was not ${what} agent ${options.agent}: ${reason.message}` };
     actor?.withdraw(failure);

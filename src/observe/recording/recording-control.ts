@@ -90,11 +90,15 @@ export class RecordingControl extends ForwardingControl {
   /** The message with a recorded `respond`. Called in the message's own turn: `step` is its step. */
   #answering(message: ControlMessage): ControlMessage {
     const { step } = this.#recorder;
-    const { subject, body, headers } = message;
-    const respond = (answer: string) => {
+    const { subject, body, headers, respond } = message;
+    return { subject, body, headers, respond: this.#recorded(step, respond) };
+  }
+
+  /** A function that keeps no more of the message than `respond` does. */
+  #recorded(step: number, respond: ControlMessage['respond']): ControlMessage['respond'] {
+    return (answer) => {
       const output = { out: 'respond', message: step, body: answer } as const;
-      this.#recorder.now(output, () => message.respond(answer));
+      this.#recorder.now(output, () => respond(answer));
     };
-    return { subject, body, headers, respond };
   }
 }

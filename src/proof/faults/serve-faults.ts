@@ -22,6 +22,8 @@ export interface FaultService {
   readonly agent: string;
   readonly epoch: string;
   readonly faults: Pick<Faults, 'strike'>;
+  /** Logs some of the orders that are refused, and not all of a flood. */
+  readonly refusals: { log(nowMs: number, level: 'warn', fields: object, message: string): void };
 }
 
 export function serveFaults(service: FaultService): ControlSubscription {
@@ -29,7 +31,7 @@ export function serveFaults(service: FaultService): ControlSubscription {
 }
 
 async function obey(service: FaultService, message: ControlMessage): Promise<void> {
-  const { agent, epoch, logger } = service;
+  const { agent, epoch } = service;
   let struck: StruckFault;
   try {
     struck = strike(service, message.body);
@@ -37,7 +39,7 @@ async function obey(service: FaultService, message: ControlMessage): Promise<voi
     const reply: FaultReply = { v: PROTOCOL_VERSION, ok: true, agent, epoch, ...lasts };
     message.respond(JSON.stringify(reply));
   } catch (error) {
-    refuse(logger, message, error);
+    refuse(service, message, error);
     return;
   }
   if (struck.afterAnswer === undefined) return;
@@ -65,12 +67,12 @@ async function sent({ control, clock, logger }: FaultService): Promise<void> {
   clock.clearTimeout(timer);
 }
 
-function refuse(logger: Logger, message: ControlMessage, error: unknown): void {
+function refuse({ clock, logger, refusals }: FaultService, message: ControlMessage, error: unknown): void {
   const refusal =
     error instanceof KvferryError
       ? error
       : new KvferryError('internal', 'injecting the fault failed', { cause: error });
-  logger.warn({ code: refusal.code, err: error }, 'fault order refused');
+  refusals.log(clock.now(), 'warn', { code: refusal.code, err: error }, 'fault order refused');
   try {
     message.respond(encodeError(refusal));
   } catch (err) {

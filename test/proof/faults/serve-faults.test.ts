@@ -1,4 +1,6 @@
+import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
+import { RefusalLog } from '../../../src/actors/observing/refusal-log.js';
 import { KvferryClient } from '../../../src/client/kvferry-client.js';
 import type { StruckFault } from '../../../src/proof/faults/faults.js';
 import { serveFaults } from '../../../src/proof/faults/serve-faults.js';
@@ -13,7 +15,7 @@ import { silent } from './support.js';
 const epoch = '00000000000000aa';
 
 /** An agent's service whose faults only note that they have struck. */
-function setUp(strike?: (request: Pick<FaultRequest, 'fault' | 'forMs'>) => StruckFault) {
+function setUp(strike?: (request: Pick<FaultRequest, 'fault' | 'forMs'>) => StruckFault, logger = silent) {
   const clock = new SimulatedClock();
   const network = new MemoryControlNetwork(clock);
   const control = network.connect('agent');
@@ -25,7 +27,7 @@ function setUp(strike?: (request: Pick<FaultRequest, 'fault' | 'forMs'>) => Stru
     return lasts;
   };
   const faults = { strike: strike ?? note };
-  serveFaults({ control, clock, logger: silent, agent: 'a', epoch, faults });
+  serveFaults({ control, clock, logger, agent: 'a', epoch, faults, refusals: new RefusalLog(logger) });
   const people = network.connect('people');
   const settle = async <T>(promise: Promise<T>): Promise<T> => {
     let done = false;
@@ -40,7 +42,7 @@ function setUp(strike?: (request: Pick<FaultRequest, 'fault' | 'forMs'>) => Stru
     const answer = await settle(people.request(subjects.fault('a'), JSON.stringify(body), { timeoutMs: 5000 }));
     return decodeReply(faultReply, answer);
   };
-  return { clock, control, events, settle, order, client: new KvferryClient(people) };
+  return { clock, control, people, events, settle, order, client: new KvferryClient(people) };
 }
 
 describe('an order to make a fault happen', () => {
@@ -100,6 +102,14 @@ describe('an order to make a fault happen', () => {
     const { events, order } = setUp();
     await expect(order({ v: 2, ...body })).rejects.toMatchObject({ code, field });
     expect(events).toEqual([]);
+  });
+
+  test('P28: a flood of wrong orders → some of each second are logged', async () => {
+    const lines: string[] = [];
+    const { clock, people } = setUp(undefined, pino({ level: 'warn' }, { write: (line) => void lines.push(line) }));
+    for (let count = 0; count < 1000; count += 1) people.publish(subjects.fault('a'), '{}');
+    await clock.advance(100);
+    expect(lines).toHaveLength(50);
   });
 
   test('that fails is answered with an error, without its details', async () => {

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { AgentPorts } from '../../../src/actors/agent/agent-actor.js';
 import type { AgentOptions } from '../../../src/actors/env/agent-options.js';
+import { RefusalLog } from '../../../src/actors/observing/refusal-log.js';
 import { KvferryClient } from '../../../src/client/kvferry-client.js';
 import type { FabricPort } from '../../../src/ports/fabric.js';
 import { FailingFabric } from '../../../src/proof/failpoints/failing-fabric.js';
@@ -49,7 +50,8 @@ export class FaultyCluster extends RecordedCluster {
       stopFor: (timeMs: number) => void this.done.push(`${agent} is stopped for ${timeMs} ms`),
     };
     const faults = new Faults({ agent, role, heartbeatMs, line, failpoints, host });
-    serveFaults({ control: ports.control, clock, logger: silent, agent, epoch: ports.newEpoch(), faults });
+    const refusals = new RefusalLog(silent);
+    serveFaults({ control: ports.control, clock, logger: silent, agent, epoch: ports.newEpoch(), faults, refusals });
     return super.decorated({ ...ports, control: line }, options);
   }
 

@@ -61,7 +61,8 @@ export async function startFuzzCluster(program: string | undefined, teardown: Te
     return { name, child, epoch };
   };
   const agents = [
-    await start('prefill-0', 'prefill', '--staging-pages', '8'),
+    // Its spans are lost: nobody collects them. So it reads headers.
+    await start('prefill-0', 'prefill', '--staging-pages', '8', '--trace-endpoint', 'http://127.0.0.1:9'),
     await start('decode-0', 'decode'),
     await start('decode-1', 'decode', '--audit-interval-ms', '200ms'),
   ];

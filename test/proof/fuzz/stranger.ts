@@ -2,12 +2,14 @@
  * A program that sends messages to agents: right ones, spoilt ones, and bytes that are no message. It poses as other agents, and
  * uses what it is given: remote keys, and pages that it reports as written.
  */
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import type { Random } from '../../../src/figures/random.js';
+import { defined } from '../../../src/protocol/defined.js';
 import { type Body, drawnBody, type Pools } from './drawn-body.js';
 import { type FuzzedAgent, PAGE_BYTES } from './fuzz-cluster.js';
 import { type MessageShape, messageShapes } from './message-shapes.js';
 import { damagedBytes, inflatedField, spoiltField } from './spoil.js';
+import { padded, strangeHeaders, strangeReply, strangeSubject } from './wrapping.js';
 
 const ANSWER_TIMEOUT_MS = 3_000;
 const REQUESTS = 40;
@@ -24,6 +26,7 @@ const OFTEN_CHANCE = 0.4;
 const SPOILT_CHANCE = 0.2;
 const INFLATED_CHANCE = 0.02;
 const DAMAGED_CHANCE = 0.05;
+const WRONG_REPLY_CHANCE = 0.01;
 
 /** It cannot open what is sealed for this key. */
 const PUBLIC_KEY = 'B'.repeat(43);
@@ -71,13 +74,15 @@ export class Stranger {
     const agent = random.pick(agents);
     const ghost = random.pick(this.#ghosts);
     const body = this.#body(shape, ghost);
-    const subject = this.#subject(shape, agent, ghost);
+    const subject = strangeSubject(this.#subject(shape, agent, ghost), random);
     const payload = this.#payload(body);
-    if (!shape.isAnswered) {
-      nats.publish(subject, payload);
+    const headers = strangeHeaders(random);
+    const reply = random.chance(WRONG_REPLY_CHANCE) ? strangeReply(agent.name, random) : undefined;
+    if (!shape.isAnswered || reply !== undefined) {
+      nats.publish(subject, payload, defined({ headers, reply }));
       return;
     }
-    const answer = await this.#ask(subject, payload);
+    const answer = await this.#ask(subject, payload, headers);
     this.#learn(shape.name, body, answer);
     this.#count(shape.name, answer, payload);
   }
@@ -111,14 +116,15 @@ export class Stranger {
     const drawn = random.next();
     if (drawn < INFLATED_CHANCE) return JSON.stringify(inflatedField(body, random));
     if (drawn < INFLATED_CHANCE + DAMAGED_CHANCE) return damagedBytes(JSON.stringify(body), random);
-    if (drawn > INFLATED_CHANCE + DAMAGED_CHANCE + SPOILT_CHANCE) return JSON.stringify(body);
+    if (drawn > INFLATED_CHANCE + DAMAGED_CHANCE + SPOILT_CHANCE) return padded(JSON.stringify(body), random);
     const spoilt = spoiltField(body, random);
     return JSON.stringify(random.chance(OFTEN_CHANCE) ? spoiltField(spoilt, random) : spoilt);
   }
 
-  async #ask(subject: string, payload: string | Uint8Array): Promise<Body | undefined> {
+  async #ask(subject: string, payload: string | Uint8Array, headers: MsgHdrs | undefined): Promise<Body | undefined> {
     try {
-      const answer = await this.#options.nats.request(subject, payload, { timeout: ANSWER_TIMEOUT_MS });
+      const options = { timeout: ANSWER_TIMEOUT_MS, ...defined({ headers }) };
+      const answer = await this.#options.nats.request(subject, payload, options);
       return answer.json<Body>();
     } catch (error) {
       if (error instanceof Error) return undefined;
@@ -166,7 +172,7 @@ export class Stranger {
       ...{ keys, key: keys, page: range(256), pages: range(256), generations: range(4), positions: range(6) },
       ...{ batch: [0, 0, 0, 1, 2], part: [0, 0, 1], offset: range(8).map((page) => page * PAGE_BYTES) },
       ...{ offsets: range(8).map((page) => page * PAGE_BYTES), length: [PAGE_BYTES, PAGE_BYTES, 1, 4096] },
-      ...{ timeoutMs: [1, 50, 2000, 5000], silentMs: [1000, 5000], heartbeatMs: [500, 500, 60_000] },
+      ...{ timeoutMs: [1, 50, 2000, 5000], silentMs: [1000, 5000], heartbeatMs: [10, 500, 500, 60_000] },
       ...{
         segment: ['fuzz', 'fuzz', 's1', 's2', 'nope'],
         path: [segment, segment, '/etc/hostname', '/nope', '/dev/null'],

@@ -92,6 +92,14 @@ const ofAgents: readonly Attack[] = [
     run: (stage) =>
       notRefused(stage.attacker, [toVictim(stage, 'connect'), { ...connectBody(FOREIGN_EPOCH), heartbeatMs: 1e9 }]),
   },
+  ...[0, 1, 9].map(
+    (heartbeatMs): Attack => ({
+      name: `keep an agent busy with a heartbeat interval of ${heartbeatMs} ms, after which it looks for a silent peer`,
+      by: ROGUE.prefill,
+      run: (stage) =>
+        notRefused(stage.attacker, [toVictim(stage, 'connect'), { ...connectBody(FOREIGN_EPOCH), heartbeatMs }]),
+    }),
+  ),
   {
     name: 'use up the remote keys of an agent by connecting under many epochs',
     by: ROGUE.prefill,
