@@ -131,7 +131,10 @@ export const requestMachine = setup({
         context.wish ?? params,
     }),
     wishForExpiry: assign(({ context: { wish, request, timeoutMs } }) => {
-      const message = `request ${request} did not end within ${timeoutMs} ms`;
+      const message =
+        timeoutMs === 0
+          ? `request ${request} had no time left when its turn came: timeoutMs counts from the arrival of the put`
+          : `request ${request} did not end within ${timeoutMs} ms`;
       return { wish: wish ?? { end: 'expired' as const, failure: { code: 'deadline_exceeded' as const, message } } };
     }),
     /** The first report of the receiver holds, even against the sender's own verdict. */

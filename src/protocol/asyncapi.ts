@@ -48,6 +48,15 @@ const sharedSchemas = {
   ranks,
 } as const;
 
+/** Those that are in answers and events only. They may get new fields within a version. */
+const openSchemas: ReadonlySet<z.ZodType> = new Set<z.ZodType>([failure, arena, endpoint, pageCounts]);
+
+/** `input`: read by an agent, as it is sent. `output`: read by an agent, as it arrives. `open`: read by all other programs. */
+type Reading = 'input' | 'output' | 'open';
+
+/** The tag of what only agents read. They refuse unknown fields there too. */
+const BETWEEN_AGENTS = 'between agents';
+
 const operationSummaries: Record<Operation, string> = {
   put: 'Moves a batch of chunks to a decode agent. The answer confirms that the batch is accepted. The end is an event.',
   route:
@@ -65,8 +74,8 @@ const operationSummaries: Record<Operation, string> = {
   unstage: 'Gives lent pages back that were not named in a put.',
   sources: 'Returns the chunks of source memory that the agent may still read. It reads nothing else.',
   open: 'Opens a session of an engine: its orders are executed in the order of their numbers, each at most once.',
-  renew: 'Shows that the engine of a session lives. Every other message of the session does too.',
-  barrier: 'Answers when no order sent before it is executed any more, now or later.',
+  renew: 'Shows that the engine of a session lives. Orders and barriers of the session do too.',
+  barrier: 'Answers when no order with a smaller number is executed any more, now or later.',
   end: 'Ends a session: cancels its requests and gives its segments and staging pages back.',
   inspect:
     'Returns the live actors of the agent, with state, deadline and what they wait for, and the states of its pages.',
@@ -155,7 +164,7 @@ export function asyncApiDocument(): AsyncApiDocument {
     draft.request(operation, {
       address: subjects.peer('{agent}', '{epoch}', '{from}', operation),
       summary: peerSummaries[operation],
-      tag: 'between agents',
+      tag: BETWEEN_AGENTS,
       request,
       reply: notices.has(operation) ? undefined : reply,
     });
@@ -183,7 +192,7 @@ export function asyncApiDocument(): AsyncApiDocument {
   draft.event('heartbeat', {
     address: subjects.heartbeat('{agent}'),
     summary: 'The agent is alive. In the last heartbeat of a stopping agent, `leaving` is true.',
-    tag: 'between agents',
+    tag: BETWEEN_AGENTS,
     payload: heartbeat,
   });
   return draft.document();
@@ -212,9 +221,11 @@ class Draft {
   readonly #schemas: Record<string, JsonObject> = {};
 
   constructor() {
-    for (const [name, schema] of Object.entries(sharedSchemas)) this.#schemas[name] = jsonSchemaOf(schema, 'input');
+    for (const [name, schema] of Object.entries(sharedSchemas)) {
+      this.#schemas[name] = jsonSchemaOf(schema, openSchemas.has(schema) ? 'open' : 'input');
+    }
     this.#schemas['traceHeaders'] = traceHeaders;
-    this.#message('errorReply', 'The agent refused the message. The message changed nothing.', errorReply, 'output');
+    this.#message('errorReply', 'The agent refused the message. The message changed nothing.', errorReply, 'open');
   }
 
   request(name: string, { address, summary, tag, request, reply }: RequestParts): void {
@@ -227,7 +238,7 @@ class Draft {
       this.#operations[name] = { ...common, channel, messages };
       return;
     }
-    this.#message(`${name}Reply`, `Answer to ${name}.`, reply, 'output');
+    this.#message(`${name}Reply`, `Answer to ${name}.`, reply, tag === BETWEEN_AGENTS ? 'output' : 'open');
     this.#channel(`${name}Answer`, null, `The reply subject of the ${name} request.`, [`${name}Reply`, 'errorReply']);
     const answer = {
       channel: reference(`channels/${name}Answer`),
@@ -237,7 +248,7 @@ class Draft {
   }
 
   event(name: string, { address, summary, tag, payload }: EventParts): void {
-    this.#message(name, summary, payload, 'output');
+    this.#message(name, summary, payload, tag === BETWEEN_AGENTS ? 'output' : 'open');
     this.#channel(name, address, summary, [name]);
     this.#operations[name] = {
       action: 'send',
@@ -258,14 +269,20 @@ class Draft {
         description: [
           'Messages of kvferry, which moves LLM KV cache from prefill to decode servers. Bodies are JSON text in UTF-8',
           `over NATS, at most ${MESSAGE_BYTES_MAX} bytes. A batch has at most ${KEYS_PER_BATCH_MAX} keys. Agents refuse`,
-          'fields that are not listed. The bytes of the KV cache do not travel through NATS: they go from memory to memory.',
+          'fields that are not listed. Answers to engines and routers, and events, may get new fields within a version: skip',
+          'those that you do not know. The bytes of the KV cache do not travel through NATS: they go from memory to memory.',
           'Meaning and examples of all messages: docs/reference/protocol.md.',
         ].join(' '),
         license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
       },
       defaultContentType: 'application/json',
       servers: {
-        nats: { host: 'localhost:4222', protocol: 'nats', description: 'The NATS server that all agents share.' },
+        nats: {
+          host: 'localhost:4222',
+          protocol: 'nats',
+          description:
+            'The NATS server that all agents share. With keys: TLS, a creds file, a private inbox (docs/guide/keys.md).',
+        },
       },
       channels: this.#channels,
       operations: this.#operations,
@@ -273,8 +290,8 @@ class Draft {
     };
   }
 
-  #message(name: string, summary: string, schema: z.ZodType, io: 'input' | 'output'): void {
-    const json = jsonSchemaOf(schema, io);
+  #message(name: string, summary: string, schema: z.ZodType, reading: Reading): void {
+    const json = jsonSchemaOf(schema, reading);
     this.#schemas[name] = json;
     const { request } = Object(json['properties']) as { readonly request?: Json };
     const headers = request === undefined ? {} : { headers: reference('components/schemas/traceHeaders') };
@@ -298,17 +315,18 @@ function reference(path: string): JsonObject {
 }
 
 /** JSON Schema of a zod schema. Requests are described as sent (defaults may be omitted), all others as received. */
-function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
+function jsonSchemaOf(schema: z.ZodType, reading: Reading): JsonObject {
   const names = new Map<unknown, string>(Object.entries(sharedSchemas).map(([name, shared]) => [shared, name]));
   names.delete(schema);
   const json = z.toJSONSchema(schema, {
     target: 'draft-7',
-    io,
+    io: reading === 'input' ? 'input' : 'output',
     // A column is described by its `meta`.
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema, path }) => {
       // The bound that zod adds to every integer means nothing to a reader.
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      if (reading === 'open' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
       const name = names.get(zodSchema);
       if (name === undefined || path.length === 0) return;
       for (const property of Object.keys(jsonSchema)) delete jsonSchema[property];

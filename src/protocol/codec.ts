@@ -59,12 +59,13 @@ export function encodeError(error: KvferryError): string {
   return JSON.stringify(reply);
 }
 
-/** The error for a message about a request that has ended. It carries the recorded end. */
+/** The error for a message about a request that has ended. It carries the recorded end. `reason`: a failure, or a text for people. */
 export class RequestEndedError extends KvferryError {
   readonly end: End;
 
-  constructor(request: string, end: End, reason?: Failure, details?: ErrorDetails) {
-    const why = reason === undefined ? '' : ` (${reason.code}: ${reason.message})`;
+  constructor(request: string, end: End, reason?: Failure | string, details?: ErrorDetails) {
+    const text = typeof reason === 'object' ? `${reason.code}: ${reason.message}` : reason;
+    const why = text === undefined ? '' : ` (${text})`;
     super('request_ended', `request ${request} has ended: ${end}${why}`, { field: 'request', details });
     this.end = end;
   }

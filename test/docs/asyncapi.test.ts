@@ -82,4 +82,20 @@ describe('docs/asyncapi.json', () => {
     });
     expect(document.components.schemas['sourceRun']).toMatchObject({ additionalProperties: false });
   });
+
+  test('an answer or an event with a new field → it fits the schema', () => {
+    const read = ['errorReply', 'putReply', 'statusReply', 'discoverReply', 'faultReply', 'terminal', 'audit', 'arena'];
+    for (const name of read) expect([name, closedParts(document.components.schemas[name])]).toEqual([name, []]);
+  });
+
+  test('an answer from agent to agent with a new field → it does not fit', () => {
+    expect(document.components.schemas['allocateReply']).toMatchObject({ additionalProperties: false });
+  });
 });
+
+/** Paths of the objects in a schema that refuse unknown fields. */
+function closedParts(schema: unknown, path = ''): string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  const own = 'additionalProperties' in schema && schema.additionalProperties === false ? [path] : [];
+  return [...own, ...Object.entries(schema).flatMap(([name, part]) => closedParts(part, `${path}/${name}`))];
+}

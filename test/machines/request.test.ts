@@ -261,6 +261,14 @@ describe('doubt', () => {
 describe('time', () => {
   const expired = { code: 'deadline_exceeded', message: 'request r did not end within 10000 ms' };
 
+  test('a put without time left at its turn → it expires, and the reason says so', () => {
+    const { actor, pass } = run(requestMachine, { ...input, timeoutMs: 0 });
+    actor.send(added(0, true));
+    pass(1);
+    const message = 'request r had no time left when its turn came: timeoutMs counts from the arrival of the put';
+    expect(actor.getSnapshot().context.wish).toEqual({ end: 'expired', failure: { ...expired, message } });
+  });
+
   test('P7: open: after timeoutMs the request is given up as expired', () => {
     const { actor, pass, take } = run(requestMachine, input);
     actor.send(added(0));

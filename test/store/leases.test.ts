@@ -228,6 +228,16 @@ describe('leases that nobody uses', () => {
     expect(store.state()).toEqual({ free: 4 });
   });
 
+  test.each(['released', 'expired'])('P15: leases that were %s → acquire says that they have ended', (how) => {
+    const store = new TestStore({ leaseMs: 1000 });
+    store.makeReady('a', ['k0']);
+    if (how === 'released') store.release('a');
+    store.nowMs = 1000;
+    store.expire();
+
+    expect(() => store.acquire('a')).toThrow(/^request a has ended: ready \(its leases have ended too: /);
+  });
+
   test('P15: the oldest leases are renewed → those behind them still end in time', () => {
     const store = new TestStore();
     store.makeReady('a', ['k0']);

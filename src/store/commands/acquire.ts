@@ -1,5 +1,5 @@
 /** `acquire`: looks keys up and leases those that are ready, in one step (P11). */
-import { unknownRequest } from '../../protocol/codec.js';
+import { RequestEndedError, unknownRequest } from '../../protocol/codec.js';
 import { KvferryError } from '../../protocol/errors.js';
 import { jsonBytes, MessageRoom } from '../../protocol/message-room.js';
 import { nameOf } from '../holder.js';
@@ -9,6 +9,9 @@ import type { StoreState } from '../state.js';
 
 /** What page, generation and length of a key take in the answer at most. */
 const PLACE_BYTES = 48;
+
+/** `ready` alone would not say why a request that was ready cannot be acquired. */
+const LEASES_ENDED = 'its leases have ended too: they were released, or not renewed in time, or it had no chunks';
 
 export function acquire(state: StoreState, command: CommandOf<'acquire'>): ReplyOf<'acquire'> {
   const { holder: id, keys } = command;
@@ -63,6 +66,7 @@ function answered(
 function readerNamed(state: StoreState, { holder: id, keys }: CommandOf<'acquire'>): Holder | undefined {
   const holder = state.holders.get(nameOf(id));
   if (holder === undefined) {
+    if (state.tombstone(id)?.end === 'ready') throw new RequestEndedError(id.request, 'ready', LEASES_ENDED);
     state.refuseEnded(id);
     if (keys === undefined) throw unknownRequest(id.request, id.epoch);
     state.occupancy.refuseMoreHolders(0);

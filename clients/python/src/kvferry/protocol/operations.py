@@ -239,7 +239,7 @@ class Operations(ABC):
         headers: Mapping[str, str] | None = None,
         **fields: Unpack[RenewRequest],
     ) -> RenewReply:
-        """Shows that the engine of a session lives. Every other message of the session does too."""
+        """Shows that the engine of a session lives. Orders and barriers of the session do too."""
         reply = await self.call(agent, "renew", fields, timeout=timeout, headers=headers)
         return cast("RenewReply", reply)
 
@@ -251,7 +251,7 @@ class Operations(ABC):
         headers: Mapping[str, str] | None = None,
         **fields: Unpack[BarrierRequest],
     ) -> BarrierReply:
-        """Answers when no order sent before it is executed any more, now or later."""
+        """Answers when no order with a smaller number is executed any more, now or later."""
         reply = await self.call(agent, "barrier", fields, timeout=timeout, headers=headers)
         return cast("BarrierReply", reply)
 
