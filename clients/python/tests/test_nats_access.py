@@ -186,7 +186,7 @@ async def test_a_user_without_the_package_that_reads_its_seed(name: str, monkeyp
     arguments: dict[str, Any] = {name: "/dev/null"}
     with pytest.raises(KvferryError) as refused:
         await kvferry.connect("nats://127.0.0.1:1", **arguments)
-    assert refused.value.message == f"{name}: needs the package nkeys: pip install kvferry[nkeys]"
+    assert refused.value.message == f"{name}: needs the package nkeys: pip install nkeys"
 
 
 async def test_inboxes_cannot_be_guessed(server: Server) -> None:

@@ -54,15 +54,17 @@ def test_every_setting_reaches_the_connection(read: Read, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"nats_uri": "nats://n"}, "nats_uri is unknown: did you mean nats_url? the keys are agent, "),
+        ({"zzz": 1}, "zzz is unknown: the keys are agent, "),
         ({"nats_url": 4222}, "nats_url is 4222, and must be a text"),
         ({"tenant": "_all"}, "tenant is '_all', and must be 1 to 64 letters"),
         ({"tenant": "team a"}, "tenant is 'team a', and must be 1 to 64 letters"),
         ({"tenant": "a" * 65}, f"tenant is '{'a' * 65}', and must be 1 to 64 letters"),
         ({"tenant": ""}, "tenant is '', and must be a text"),
         ({"nats_inbox": "engine.a"}, "nats_inbox is 'engine.a', and must be 1 to 64 letters"),
-        ({"nats_creds": "/nonexistent"}, "nats_creds the file /nonexistent cannot be read"),
-        ({"nats_creds": "/dev/null", "nats_nkey": "/dev/null"}, "nats_nkey give nats_creds or nats_nkey, not both"),
-        ({"nats_tls": "maybe"}, "nats_tls must be auto or required"),
+        ({"nats_creds": "/nonexistent"}, "nats_creds: the file /nonexistent cannot be read"),
+        ({"nats_creds": "/dev/null", "nats_nkey": "/dev/null"}, "nats_nkey: give nats_creds or nats_nkey, not both"),
+        ({"nats_tls": "maybe"}, "nats_tls: must be auto or required"),
     ],
 )
 def test_a_wrong_setting_is_one_error_that_names_it(read: Read, given: dict[str, Any], message: str) -> None:

@@ -57,7 +57,7 @@ class NatsAccess:
             raise _invalid("tls", "must be auto or required")
         for name in ("creds", "nkey"):
             if getattr(self, name) and not _reads_seeds():
-                raise _invalid(name, "needs the package nkeys: pip install kvferry[nkeys]")
+                raise _invalid(name, "needs the package nkeys: pip install nkeys")
         for name in ("creds", "nkey", "ca", "cert", "key"):
             path = getattr(self, name)
             if path and not os.access(path, os.R_OK):

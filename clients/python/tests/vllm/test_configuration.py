@@ -46,7 +46,7 @@ def test_only_the_agent_must_be_named() -> None:
     ("extra", "message"),
     [
         ({}, "agent must name the kvferry agent"),
-        ({"agent": "a", "slot": 3}, "slot is unknown: the keys are agent, chunk_tokens"),
+        ({"agent": "a", "slot": 3}, "slot is unknown: did you mean slots? the keys are agent, chunk_tokens"),
         ({"agent": "a", "chunk_tokens": 24}, "chunk_tokens is 24, which is no multiple of the block size 16"),
         ({"agent": "a", "slots": 0}, "slots is 0, and must be a whole number"),
         ({"agent": "a", "slots": True}, "slots is True, and must be a whole number"),
