@@ -256,3 +256,4 @@ async def test_no_server_answers_the_error_shows_no_password() -> None:
     assert raised.value.code == "disconnected"
     assert "nats://127.0.0.1:1" in str(raised.value)
     assert "secret" not in str(raised.value)
+    assert "does nats-server run there? nats_url or KVFERRY_NATS_URL names another server" in str(raised.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from kvferry import KvferryError, connect
 from kvferry.lmcache.config import read_config as read_lmcache
+from kvferry.logs import reason_logged
 from kvferry.nats_access import NatsAccess
 from kvferry.settings import ConnectionSettings
 from kvferry.vllm.config import EngineFacts
@@ -71,6 +73,14 @@ def test_a_wrong_setting_is_one_error_that_names_it(read: Read, given: dict[str,
     with pytest.raises(ValueError, match=r"kv_connector_extra_config|adapter_params") as raised:
         read(given)
     assert message in str(raised.value)
+
+
+def test_the_reason_why_an_engine_does_not_start_is_a_line_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("vllm.kvferry")
+    with pytest.raises(ValueError, match="slot is unknown"), reason_logged(log, "vLLM does not start"):
+        of_vllm({"slot": 1})
+    [line] = caplog.messages
+    assert line.startswith("kvferry: vLLM does not start: kv_connector_extra_config: slot is unknown: did you mean")
 
 
 async def test_a_client_of_no_tenant_is_refused_before_it_connects() -> None:

@@ -112,6 +112,8 @@ class NatsAccess:
     def remedy(self, reason: str) -> str:
         """What to do about a refusal; empty when that is not known."""
         lower = reason.lower()
+        if "connect call failed" in lower or "no nats server accepts" in lower:
+            return ": does nats-server run there? nats_url or KVFERRY_NATS_URL names another server"
         if "certificate required" in lower or "bad certificate" in lower or "handshake" in lower:
             return ": the server asks for a certificate that its authorities have signed: nats_cert and nats_key"
         if "certificate verify failed" in lower and self.ca and "hostname" not in lower and "ip address" not in lower:
