@@ -28,6 +28,15 @@ def of_lmcache(params: dict[str, Any]) -> ConnectionSettings:
     return read_lmcache({"agent": "a", **params}).connection
 
 
+USER = """-----BEGIN NATS USER JWT-----
+a.b.c
+------END NATS USER JWT------
+
+-----BEGIN USER NKEY SEED-----
+SUAIGWXOGBHH6TZWCH
+------END USER NKEY SEED------
+"""
+
 BOTH = pytest.mark.parametrize("read", [of_vllm, of_lmcache])
 
 
@@ -43,13 +52,15 @@ def test_nothing_about_nats_must_be_set(read: Read) -> None:
 def test_every_setting_reaches_the_connection(read: Read, tmp_path: Path) -> None:
     files = {name: str(tmp_path / name) for name in ("creds", "ca", "cert", "key")}
     for file in files.values():
-        Path(file).touch()
+        Path(file).write_text(USER)
     given = {f"nats_{name}": file for name, file in files.items()}
     own = {"nats_url": "tls://nats:4222", "tenant": "team-a", "nats_inbox": "engine-a", "nats_tls": "required"}
     assert read({**given, **own}) == ConnectionSettings(
         "tls://nats:4222", "team-a", "engine-a", NatsAccess(**files, tls="required")
     )
-    assert read({"nats_nkey": files["creds"]}).access == NatsAccess(nkey=files["creds"])
+    nkey = tmp_path / "nkey"
+    nkey.write_text("SUAIGWXOGBHH6TZWCH\n")
+    assert read({"nats_nkey": str(nkey)}).access == NatsAccess(nkey=str(nkey))
 
 
 @BOTH
