@@ -151,7 +151,7 @@ async def prove(models: Path, folder: Path) -> dict[str, Any]:
 
 def remove_memory() -> None:
     """Servers that are killed leave their source memory behind."""
-    for file in Path("/dev/shm").glob(f"kvferry-lmcache-*-{os.getpid()}"):
+    for file in Path("/dev/shm").glob(f"kvferry-lmcache-*-{os.getpid()}*"):
         file.unlink()
 
 

@@ -293,9 +293,17 @@ describe('a segment is its file', () => {
     write();
     expect(await attach()).toEqual({ code: 'segment_exists' });
     cluster.fabrics.files.delete(path);
-    expect(await attach()).toEqual({ code: 'segment_exists' });
+    expect(await attach()).toEqual({ code: 'segment_not_found' });
     expect(await outcome('detach', { segment: 's' })).toBe('ok');
     expect(await attach()).toEqual({ code: 'segment_not_found' });
+  });
+
+  test('P24: a path without a file, of another session → segment_not_found', async () => {
+    await openWithSegment(['a']);
+    await open(OTHER);
+    const elsewhere = { segment: 'engine', path: '/memory/elsewhere', session: OTHER, order: 0 };
+    expect(await outcome('attach', elsewhere)).toEqual({ code: 'segment_not_found' });
+    expect(await outcome('put', putOf('a', 1))).toBe('ok');
   });
 
   test('P24, T23: its path leads to another file → no put until it is attached again', async () => {

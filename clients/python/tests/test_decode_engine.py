@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from kvferry import DecodeEngine, KvferryError, PrefillEngine, SourcePool
+from kvferry import Client, DecodeEngine, KvferryError, PrefillEngine, SourcePool
 
 from .conftest import Pair, content, eventually, filled, fresh, new_request
 from .worlds.world import PAGE_BYTES, World
@@ -139,3 +142,46 @@ async def test_a_segment_that_the_agent_cannot_open_is_an_error(pair: Pair, segm
         with pytest.raises(KvferryError) as gone:
             await PrefillEngine.open(pair.client, "prefill-0", pool)
         assert gone.value.code == "segment_not_found"
+
+
+async def test_a_file_of_one_name_in_another_directory_is_not_taken_for_the_engines_own(
+    client: Client, segment: str, shared: Path
+) -> None:
+    """As on another host, or in another container: what the agent finds under that name is of an earlier engine."""
+    with SourcePool.create(segment, slot_bytes=PAGE_BYTES, slots=1, directory=str(shared)) as pool:
+        _hide(shared)
+        (shared / f"kvferry-{segment}").write_bytes(bytes(PAGE_BYTES))
+        with pytest.raises(KvferryError, match="engine and agent must see the same directory") as unseen:
+            await PrefillEngine.open(client, "prefill-0", pool)
+        assert unseen.value.code == "segment_not_found"
+
+
+async def test_an_engine_whose_memory_the_agent_does_not_see_takes_no_place(pair: Pair, shared: Path) -> None:
+    own = pair.prefill.pool
+    with SourcePool.create(own.segment, slot_bytes=PAGE_BYTES, slots=1, directory=str(shared)) as foreign:
+        _hide(shared)
+        with pytest.raises(KvferryError) as unseen:
+            await PrefillEngine.open(pair.client, "prefill-0", foreign)
+        assert unseen.value.code == "segment_not_found"
+    before = pair.prefill._target.session.current
+    key = fresh("a")[0]
+    stream = await pair.prefill.put(new_request(), pair.receiver, await filled(pair.prefill, [key]), timeout=30)
+    end = await stream.ready()
+    async with pair.decode.acquire(end.request, end.epoch) as got:
+        assert got.read(key) == content(key)
+    assert (before is not None, pair.prefill._target.session.current) == (True, before)
+
+
+@pytest.fixture
+def shared(segment: str) -> Iterator[Path]:
+    made = Path("/dev/shm") / f"kvferry-test-{segment}"
+    made.mkdir()
+    yield made
+    for directory in (made, made.with_suffix(".engine")):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _hide(shared: Path) -> None:
+    """The agent sees another directory under the name."""
+    shared.rename(shared.with_suffix(".engine"))
+    shared.mkdir()

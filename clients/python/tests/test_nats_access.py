@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import nats
+import nats.errors
 import pytest
 import pytest_asyncio
 from nats.aio.msg import Msg
@@ -181,12 +182,35 @@ async def test_unusable_arguments(arguments: dict[str, Any], field: str) -> None
 
 
 @pytest.mark.parametrize("name", ["nats_creds", "nats_nkey"])
+@pytest.mark.parametrize("text", ["", "-----BEGIN CERTIFICATE-----\nMIIB\n", "-----BEGIN NATS USER JWT-----\na.b.c\n"])
+async def test_another_kind_of_file(name: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text(text)
+    arguments: dict[str, Any] = {name: str(file)}
+    with pytest.raises(KvferryError, match=f"{name}: the file {file} has no ") as refused:
+        await kvferry.connect("nats://127.0.0.1:1", **arguments)
+    assert (refused.value.code, refused.value.field) == ("invalid_configuration", name)
+
+
+async def test_a_file_that_becomes_another_kind_is_an_error_after_which_the_client_tries_again(tmp_path: Path) -> None:
+    file, _ = user(tmp_path, "known")
+    client = AccessClient(NatsAccess(nkey=str(file)), ["nats://127.0.0.1:1"])
+    client._nkeys_seed = str(file)
+    client._server_info = {"nonce": "nonce"}
+    client.options = {"verbose": False, "pedantic": False, "no_echo": False, "name": "test"}
+    assert client._connect_command().startswith(b"CONNECT ")
+    file.write_bytes(b"")
+    with pytest.raises(nats.errors.Error, match="the file of the user cannot be used"):
+        client._connect_command()
+
+
+@pytest.mark.parametrize("name", ["nats_creds", "nats_nkey"])
 async def test_a_user_without_the_package_that_reads_its_seed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nkeys", None)
     arguments: dict[str, Any] = {name: "/dev/null"}
     with pytest.raises(KvferryError) as refused:
         await kvferry.connect("nats://127.0.0.1:1", **arguments)
-    assert refused.value.message == f"{name}: needs the package nkeys: pip install kvferry[nkeys]"
+    assert refused.value.message == f"{name}: needs the package nkeys: pip install nkeys"
 
 
 async def test_inboxes_cannot_be_guessed(server: Server) -> None:

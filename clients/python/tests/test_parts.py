@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -160,6 +162,30 @@ def test_a_pool_removes_what_a_dead_engine_left_behind(tmp_path: Path) -> None:
         SourcePool.create("engine", slot_bytes=10, slots=2, directory=str(tmp_path / "none"))
 
 
+def test_each_run_of_an_engine_gives_its_agent_another_path(tmp_path: Path) -> None:
+    paths = []
+    for _ in range(2):
+        with SourcePool.create("engine", slot_bytes=10, slots=2, directory=str(tmp_path)) as pool:
+            pool.memory[:5] = b"12345"
+            paths.append(pool.path)
+            assert Path(pool.path).read_bytes()[:5] == b"12345"
+    assert paths[0] != paths[1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_name_of_a_killed_engine_is_removed_and_none_of_others(tmp_path: Path) -> None:
+    create = "kvferry.SourcePool.create('engine', slot_bytes=9, slots=1, directory=sys.argv[1])"
+    program = f"import os, sys; sys.path[:] = {sys.path!r}; import kvferry; pool = {create}; os._exit(0)"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    others = [tmp_path / "kvferry-engine.txt", tmp_path / "kvferry-engine-1"]
+    for other in others:
+        other.touch()
+    assert len(list(tmp_path.iterdir())) == 4
+    with SourcePool.create("engine", slot_bytes=10, slots=2, directory=str(tmp_path)):
+        assert len(list(tmp_path.iterdir())) == 4
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
 def test_errors_keep_their_fields_when_they_are_pickled() -> None:
     error = KvferryError("wrong_session", "no", field="session", details=ErrorDetails(session="1"), answered=True)
     copy = pickle.loads(pickle.dumps(error))
@@ -265,3 +291,4 @@ async def test_no_server_answers_the_error_shows_no_password() -> None:
     assert raised.value.code == "disconnected"
     assert "nats://127.0.0.1:1" in str(raised.value)
     assert "secret" not in str(raised.value)
+    assert "does nats-server run there? nats_url or KVFERRY_NATS_URL names another server" in str(raised.value)

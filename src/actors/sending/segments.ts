@@ -21,6 +21,9 @@ const SESSION_PART = 0.25;
 const UNOWNED_PART = 0.5;
 const PART_MIN = 16;
 
+/** What an engine on another host, or in another container, has to know. */
+const SHARED = 'engine and agent must see the same directory';
+
 /** The session that attached a segment. */
 export interface SegmentOwner {
   readonly id: string;
@@ -60,8 +63,8 @@ export class Segments {
   }
 
   /**
-   * Resolves also when the same file is attached under this name already. Rejects `segment_exists` when another file is,
-   * `wrong_session` when another session holds it, and `segment_in_use` when a session wants what no session holds, and it is in use.
+   * Resolves also when the same file is attached under this name already. Rejects `segment_not_found` when the path leads to none,
+   * so that nobody ends the session of another engine for a file that is not there; `segment_exists` when another file is attached, `wrong_session` when another session holds it, and `segment_in_use` when a session wants what no session holds, and it is in use.
    */
   attach(name: string, source: SegmentSource, owner: SegmentOwner | undefined): Promise<{ bytes: number }> {
     return this.#inTurn(name, async () => {
@@ -92,7 +95,8 @@ export class Segments {
       this.#belongsNoMore(name, owner);
       if (!isKvferryError(error)) throw error;
       const field = error.code === 'segment_exists' ? 'segment' : typeof source === 'string' ? 'path' : 'cuda';
-      throw new KvferryError(error.code, error.message, { field, cause: error });
+      const message = error.code === 'segment_not_found' ? `${error.message}: ${SHARED}` : error.message;
+      throw new KvferryError(error.code, message, { field, cause: error });
     } finally {
       this.#attaching.delete(name);
     }
@@ -208,6 +212,10 @@ export class Segments {
 
   async #attachAgain(name: string, known: Segment, source: SegmentSource, owner: SegmentOwner | undefined) {
     const now = await this.#env.fabric.identify(source);
+    if (now === undefined && typeof source === 'string') {
+      const message = `segment ${name}: ${source} leads to no file that this agent may attach: ${SHARED}`;
+      throw new KvferryError('segment_not_found', message, { field: 'path' });
+    }
     const other = otherOwner(known, owner);
     if (now?.file !== known.file || now.bytes !== known.bytes) {
       known.isReplaced = isOther(now, known);

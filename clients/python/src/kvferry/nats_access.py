@@ -58,11 +58,15 @@ class NatsAccess:
             raise _invalid("tls", "must be auto or required")
         for name in ("creds", "nkey"):
             if getattr(self, name) and not _reads_seeds():
-                raise _invalid(name, "needs the package nkeys: pip install kvferry[nkeys]")
+                raise _invalid(name, "needs the package nkeys: pip install nkeys")
         for name in ("creds", "nkey", "ca", "cert", "key"):
             path = getattr(self, name)
             if path and not os.access(path, os.R_OK):
                 raise _invalid(name, f"the file {path} cannot be read")
+        if self.creds and not _has(self.creds, _USER_JWT, _SEED_BLOCK):
+            raise _invalid("creds", f"the file {self.creds} has no JWT and seed of a user: name a creds file")
+        if self.nkey and not _has(self.nkey, _SEED):
+            raise _invalid("nkey", f"the file {self.nkey} has no seed of a user: name a file that begins with SU")
 
     def user_name(self) -> str | None:
         """The name of the user in the creds file, if there is one."""
@@ -113,6 +117,8 @@ class NatsAccess:
     def remedy(self, reason: str) -> str:
         """What to do about a refusal; empty when that is not known."""
         lower = reason.lower()
+        if "connect call failed" in lower or "no nats server accepts" in lower:
+            return ": does nats-server run there? nats_url or KVFERRY_NATS_URL names another server"
         if "certificate required" in lower or "bad certificate" in lower or "handshake" in lower:
             return ": the server asks for a certificate that its authorities have signed: nats_cert and nats_key"
         if "certificate has expired" in lower or "certificate is not yet valid" in lower:
@@ -165,17 +171,29 @@ class AccessClient(NatsClient):
             raise nats.errors.Error(
                 "the server has no TLS, and nats_tls, nats_ca, nats_cert or a tls:// URL requires it"
             )
-        if self._access.nkey:
-            self._setup_nkeys_connect()
-        return super()._connect_command()
+        try:
+            if self._access.nkey:
+                self._setup_nkeys_connect()
+            return super()._connect_command()
+        except Exception as error:
+            # Of a file that was replaced by another kind of file. The client goes on trying after an error of its own.
+            raise nats.errors.Error(f"the file of the user cannot be used: {error!r}") from error
 
 
 _USER_JWT = re.compile(r"-----BEGIN NATS USER JWT-----\s+([\w.-]+)")
+_SEED_BLOCK = re.compile(r"-----BEGIN USER NKEY SEED-----\s+SU[A-Z2-7]+\s")
+_SEED = re.compile(r"\ASU[A-Z2-7]+\s*\Z")
 _NAMES = ("creds", "nkey", "ca", "cert", "key", "tls")
 
 
 def _invalid(name: str, message: str) -> KvferryError:
     return KvferryError("invalid_configuration", f"nats_{name}: {message}", field=f"nats_{name}")
+
+
+def _has(path: str, *patterns: re.Pattern[str]) -> bool:
+    """The NATS client fails in any way for another file."""
+    text = Path(path).read_text(errors="replace")
+    return all(pattern.search(text) for pattern in patterns)
 
 
 def _reads_seeds() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +40,9 @@ class Settings:
         self._where = where
         unknown = sorted(set(values) - set(keys))
         if unknown:
-            raise self.invalid(unknown[0], f"is unknown: the keys are {', '.join(keys)}")
+            near = difflib.get_close_matches(unknown[0], keys, 1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise self.invalid(unknown[0], f"is unknown: {meant}the keys are {', '.join(keys)}")
 
     def get(self, key: str) -> Any:
         return self._values.get(key)
@@ -112,5 +115,5 @@ def read_connection(settings: Settings) -> ConnectionSettings:
     try:
         access.check()
     except KvferryError as error:
-        raise settings.invalid(str(error.field), error.message.removeprefix(f"{error.field}: ")) from error
+        raise settings.invalid(f"{error.field}:", error.message.removeprefix(f"{error.field}: ")) from error
     return ConnectionSettings(settings.text("nats_url"), tenant, inbox, access)

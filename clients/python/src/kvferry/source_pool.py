@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import mmap
 import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -63,9 +65,11 @@ class SlotChunk(SourceChunk):
 class SourcePool:
     """Make it with `create`. It belongs to one engine. Unmapped when the last view is gone."""
 
-    def __init__(self, segment: str, path: str, file: int, slot_bytes: int, slots: int) -> None:
+    def __init__(self, segment: str, name: str, path: str, file: int, slot_bytes: int, slots: int) -> None:
+        """`name` and `path` are names of the file: the first one belongs to one engine, the second one to one run."""
         self.segment = segment
         self.path = path
+        self._name = name
         self.slot_bytes = slot_bytes
         self.slots = slots
         self._file = file
@@ -83,26 +87,32 @@ class SourcePool:
         mode: int = _OWNER_ONLY,
     ) -> SourcePool:
         """Makes the file `kvferry-<segment>`. A file that a dead engine of this name left behind is removed first.
-        `mode` says who may open it: the agent must be one of them. Raises `segment_exists` when an engine of this
-        name runs, and `segment_invalid` when there is no memory."""
+        The file has a second name, with a random part, which the agent gets: an agent that sees another directory
+        finds no file there, and cannot take another one for it. `mode` says who may open it: the agent must be one of
+        them. Raises `segment_exists` when an engine of this name runs, and `segment_invalid` when there is no
+        memory."""
         if slot_bytes < 1 or slots < 1:
             raise invalid_field("slots", f"{slots} slots of {slot_bytes} bytes are no memory")
-        path = os.path.join(directory, f"kvferry-{segment}")
-        _remove_abandoned(path)
+        name = os.path.join(directory, f"kvferry-{segment}")
+        path = f"{name}.{secrets.token_hex(8)}"
+        for left in (*_of_runs(name), name):
+            _remove_abandoned(left, name)
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         except FileExistsError:
-            raise _in_use(path) from None
+            raise _in_use(name) from None
         except OSError as error:
-            raise KvferryError("segment_invalid", f"{path} cannot be made: {error.strerror}") from error
+            raise KvferryError("segment_invalid", f"{name} cannot be made: {error.strerror}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Memory is taken now: a write to memory that the system does not have ends the process.
             os.posix_fallocate(file, 0, slot_bytes * slots)
-            return cls(segment, path, file, slot_bytes, slots)
+            os.link(name, path)
+            return cls(segment, name, path, file, slot_bytes, slots)
         except BaseException as error:
             os.close(file)
-            os.unlink(path)
+            _unlink(path)
+            _unlink(name)
             if not isinstance(error, OSError):
                 raise
             message = f"{directory} has no room for {slots} slots of {slot_bytes} bytes: {error.strerror}"
@@ -132,12 +142,12 @@ class SourcePool:
         self._filled.pop(slot, None)
 
     def close(self) -> None:
-        """Takes the name of the file away. Close the engine first. An agent that still has the file keeps it.
+        """Takes the names of the file away. Close the engine first. An agent that still has the file keeps it.
         Idempotent."""
         if self._file < 0:
             return
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        _unlink(self.path)
+        _unlink(self._name)
         os.close(self._file)
         self._file = -1
         self._filled.clear()
@@ -152,7 +162,12 @@ class SourcePool:
         self.close()
 
 
-def _remove_abandoned(path: str) -> None:
+def _of_runs(name: str) -> list[str]:
+    """The names of a file that its runs gave to agents. They are removed first, so that none is left alone."""
+    return glob.glob(f"{glob.escape(name)}.{'[0-9a-f]' * 16}")
+
+
+def _remove_abandoned(path: str, name: str) -> None:
     """A living engine holds a lock on its file."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
@@ -165,12 +180,18 @@ def _remove_abandoned(path: str) -> None:
         if os.path.samestat(os.fstat(file), os.stat(path)):
             os.unlink(path)
     except BlockingIOError:
-        raise _in_use(path) from None
+        raise _in_use(name) from None
     except FileNotFoundError:
         return
     finally:
         os.close(file)
 
 
-def _in_use(path: str) -> KvferryError:
-    return KvferryError("segment_exists", f"{path} belongs to an engine that runs: use another name of the segment")
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _in_use(name: str) -> KvferryError:
+    remedy = "name another segment, or the agent that is this engine's own"
+    return KvferryError("segment_exists", f"{name} belongs to an engine that runs: {remedy}")

@@ -23,7 +23,7 @@ def test_only_the_agent_must_be_named() -> None:
     ("params", "message"),
     [
         ({}, "agent must name the kvferry agent"),
-        ({"agent": "a", "sender": "b"}, "sender is unknown: the keys are agent, receiver"),
+        ({"agent": "a", "sender": "b"}, "sender is unknown: did you mean senders? the keys are agent, receiver"),
         ({"agent": "a", "senders": "b"}, "senders is 'b', and must be a list of names of agents"),
         ({"agent": "a", "copies": 9}, "copies is 9, and must be at most 8"),
         ({"agent": "a", "copies": 2, "receiver": "b"}, "copies is 2, and chunks for one receiver have no copies"),

@@ -100,7 +100,7 @@ async def test_pages_that_are_too_small_are_a_miss_and_one_line_with_both_sizes(
         await prefill.storing.store([Stored(name_of(key), bytes(PAGE_BYTES + 1), PAGE_BYTES + 1)])
         assert await decode.fetch([key]) == [None]
     [line] = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
-    assert line.startswith(f"chunks are computed again: chunks of {PAGE_BYTES + 1} bytes ")
+    assert line.startswith(f"kvferry: chunks are computed again: chunks of {PAGE_BYTES + 1} bytes ")
     assert f" page of {PAGE_BYTES} " in line
     await world.kill("prefill-p")
 

@@ -46,7 +46,7 @@ def test_only_the_agent_must_be_named() -> None:
     ("extra", "message"),
     [
         ({}, "agent must name the kvferry agent"),
-        ({"agent": "a", "slot": 3}, "slot is unknown: the keys are agent, chunk_tokens"),
+        ({"agent": "a", "slot": 3}, "slot is unknown: did you mean slots? the keys are agent, chunk_tokens"),
         ({"agent": "a", "chunk_tokens": 24}, "chunk_tokens is 24, which is no multiple of the block size 16"),
         ({"agent": "a", "slots": 0}, "slots is 0, and must be a whole number"),
         ({"agent": "a", "slots": True}, "slots is True, and must be a whole number"),
@@ -92,7 +92,18 @@ def test_two_engines_differ_in_what_changes_the_bytes() -> None:
     assert {name: differences(text, own.text).split(" is ")[0] for name, text in others.items()} == {
         name: name for name in others
     }
-    assert differences(layout(dtype="bfloat16").text, own.text) == "dtype is bfloat16 there and float32 here"
+    remedies = {
+        "model": "model_id",
+        "dtype": "--dtype",
+        "cache_dtype": "--kv-cache-dtype",
+        "chunk_tokens": "a multiple of both block sizes",
+        "ranks": "--tensor-parallel-size",
+        "block_tokens": "--block-size",
+    }
+    for name, remedy in remedies.items():
+        assert remedy in differences(others[name], own.text).partition(" here: ")[2]
+    unknown = differences(layout(backend="OTHER").text, own.text)
+    assert unknown == "backend is OTHER there and FAKE here"
 
 
 def test_a_known_form_of_blocks_makes_block_sizes_free() -> None:

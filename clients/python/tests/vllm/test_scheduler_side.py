@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -231,3 +232,39 @@ def test_the_answer_names_the_tenant_of_the_prompt() -> None:
     without = answer(remote())
     del without["kvferry"]["tenant"]
     assert read_remote(without) == remote()
+
+
+@pytest.mark.parametrize(
+    ("role", "params", "needed"),
+    [
+        ("consumer", ask(), '"kv_role": "kv_producer" or "kv_both"'),
+        ("producer", answer(remote()), '"kv_role": "kv_consumer" or "kv_both"'),
+    ],
+)
+def test_a_server_of_the_other_role_says_once_why_nothing_is_moved(
+    role: str, params: dict[str, Any], needed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler = side(role)
+    for name in ("a", "b"):
+        request = prompt(name, 24, params)
+        assert scheduler.matched(request, 0) == (0, False)
+        started(scheduler, request, [1, 2, 3, 4, 5, 6], 24)
+    assert [needed in line for line in caplog.messages] == [True]
+    assert caplog.messages[0].startswith("kvferry: nothing is moved")
+
+
+@pytest.mark.parametrize("params", [None, {}, ask(), answer(remote())])
+def test_a_server_of_both_roles_has_the_right_one(
+    params: dict[str, Any] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    started(side(), prompt("a", 24, params), [1, 2, 3, 4, 5, 6], 24)
+    assert caplog.messages == []
+
+
+def test_a_prompt_of_less_than_a_chunk_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "vllm.kvferry")
+    scheduler = side("producer")
+    for name in ("a", "b"):
+        started(scheduler, prompt(name, CHUNK_TOKENS - 1, ask()), [1, 2], CHUNK_TOKENS - 1)
+    assert len(caplog.messages) == 1
+    assert f"less than a chunk ({CHUNK_TOKENS} tokens) are not moved: this one has {CHUNK_TOKENS - 1}" in caplog.text

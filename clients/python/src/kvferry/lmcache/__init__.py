@@ -5,12 +5,17 @@ LMCache is imported when the class is asked for, so that the parts can be tested
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
+
+from ..logs import name_lines
 
 if TYPE_CHECKING:
     from .adapter import L2Adapter
 
 __all__ = ["L2Adapter"]
+
+name_lines(logging.getLogger("lmcache.kvferry"))
 
 
 def __getattr__(name: str) -> object:

@@ -27,6 +27,8 @@ from .tasks import Results
 
 log = logging.getLogger("lmcache.kvferry")
 
+_CONNECT_SECONDS = 3.0
+"""For one attempt: the start of LMCache waits a little longer, so that its log has the reason."""
 _CLOSE_SECONDS = 20.0
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,7 +50,7 @@ class L2Adapter(L2AdapterInterface):  # type: ignore[misc]
         self._is_closed = False
 
         async def connecting() -> Client:
-            return await config.connection.connect("kvferry LMCache")
+            return await config.connection.connect("kvferry LMCache", connect_timeout=_CONNECT_SECONDS)
 
         self._loop = LoopThread("kvferry-lmcache")
         self._link = Link(connecting, config.agent)

@@ -50,6 +50,9 @@ class Sent:
     """Set when another batch has come."""
 
 
+_SHARED = "engine and agent must see the same directory"
+
+
 class Segments:
     def __init__(self) -> None:
         self.by_name: dict[str, Segment] = {}
@@ -58,7 +61,7 @@ class Segments:
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise KvferryError("segment_not_found", f"{path}: {error.strerror}") from error
+            raise KvferryError("segment_not_found", f"{path}: {error.strerror}: {_SHARED}") from error
         state = os.fstat(file)
         identity = (state.st_dev, state.st_ino, state.st_size)
         known = self.by_name.get(name)

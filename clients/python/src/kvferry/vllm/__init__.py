@@ -5,12 +5,17 @@ vLLM is imported when the class is asked for, so that the parts can be tested wi
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
+
+from ..logs import name_lines
 
 if TYPE_CHECKING:
     from .connector import KvferryConnector
 
 __all__ = ["KvferryConnector"]
+
+name_lines(logging.getLogger("vllm.kvferry"))
 
 
 def __getattr__(name: str) -> object:

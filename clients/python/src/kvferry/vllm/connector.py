@@ -5,6 +5,7 @@ Run with vLLM 0.32 on CPU, one and two tensor parallel ranks (`npm run test:vllm
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from vllm.distributed.kv_transfer.kv_connector.v1.base import (
     KVConnectorWorkerMetadata,
 )
 
+from ..logs import reason_logged
 from .backend import block_form
 from .config import ConnectorConfig, EngineFacts, read_config
 from .layout import KvLayout, ModelFacts, check_groups, read_layout
@@ -22,6 +24,10 @@ from .metadata import StepOrders, WorkerReport
 from .scheduler_side import SchedulerSide
 from .stats import KvferryPromMetrics, KvferryStats
 from .worker_side import WorkerSide
+
+log = logging.getLogger("vllm.kvferry")
+
+_REFUSED = "vLLM does not start"
 
 
 class Orders(KVConnectorMetadata):  # type: ignore[misc]
@@ -46,7 +52,8 @@ class KvferryConnector(KVConnectorBase_V1):  # type: ignore[misc]
         """Raises `ValueError` for a configuration or a model that kvferry cannot serve."""
         super().__init__(vllm_config=vllm_config, role=role, kv_cache_config=kv_cache_config)
         transfer = vllm_config.kv_transfer_config
-        config, layout = _read(vllm_config, kv_cache_config)
+        with reason_logged(log, _REFUSED):
+            config, layout = _read(vllm_config, kv_cache_config)
         roles = {"is_producer": transfer.is_kv_producer, "is_consumer": transfer.is_kv_consumer}
         self._scheduler: SchedulerSide | None = None
         self._worker: WorkerSide | None = None
@@ -80,7 +87,8 @@ class KvferryConnector(KVConnectorBase_V1):  # type: ignore[misc]
     # In a worker.
 
     def register_kv_caches(self, kv_caches: dict[str, Any]) -> None:
-        self._in_worker.register(kv_caches)
+        with reason_logged(log, _REFUSED):
+            self._in_worker.register(kv_caches)
 
     def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
         self._in_worker.begin(self._orders)

@@ -101,9 +101,7 @@ class Consuming:
     def _mismatch(self, remote: Remote) -> str | None:
         own = self._layout
         if remote.layout != own.text:
-            what = differences(remote.layout, own.text)
-            hint = " (set one model_id on both servers if it is one model)" if "model is" in what else ""
-            return f"the KV cache of the prefill server does not fit: {what}{hint}"
+            return f"the KV cache of the prefill server does not fit: {differences(remote.layout, own.text)}"
         if remote.chunk_tokens != own.chunk_tokens:
             return f"the prefill server has chunks of {remote.chunk_tokens} tokens, and this one of {own.chunk_tokens}"
         ranks, tenant = len(self._config.agents), self._config.connection.tenant

@@ -37,6 +37,11 @@ def wants_decode(params: Mapping[str, Any] | None) -> bool:
     return params is not None and params.get("do_remote_decode") is True
 
 
+def was_prefilled(params: Mapping[str, Any] | None) -> bool:
+    """The router asks this server for decode, and has asked another one for prefill."""
+    return params is not None and params.get("do_remote_prefill") is True
+
+
 def early_receivers(params: Mapping[str, Any], ranks: int) -> tuple[str, ...] | None:
     """The decode agents of a router that knows them: a name, or one for each rank. None: they are named later. Raises
     `ValueError`."""
@@ -71,7 +76,7 @@ def answer(remote: Remote) -> dict[str, Any]:
 def read_remote(params: Mapping[str, Any] | None) -> Remote | None:
     """None: the prompt is computed here, and nothing is fetched. Raises `ValueError` for parameters that are not those
     of `answer`."""
-    if params is None or params.get("do_remote_prefill") is not True:
+    if params is None or not was_prefilled(params):
         return None
     ours = params.get(_OURS)
     if not isinstance(ours, Mapping):

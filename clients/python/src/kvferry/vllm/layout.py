@@ -17,6 +17,16 @@ BlockForm = Literal["rows", "columns", "whole"]
 """How a block of one head lies in memory. `rows`: token after token. `columns`: the keys, component after component,
 and then the values, token after token. `whole`: not known, so that blocks are moved as they are, and have one size."""
 
+_REMEDIES = {
+    "model": "set one model_id on both servers if it is one model",
+    "dtype": "start both servers with one --dtype",
+    "cache_dtype": "start both servers with one --kv-cache-dtype",
+    "chunk_tokens": "set one chunk_tokens on both servers, a multiple of both block sizes",
+    "ranks": "start both servers with one --tensor-parallel-size",
+    "block_tokens": "start both servers with one --block-size",
+}
+"""By part of the layout. Other parts follow from the model and the hardware."""
+
 _KINDS = frozenset({"FullAttentionSpec", "MLAAttentionSpec"})
 
 
@@ -93,10 +103,12 @@ def read_layout(groups: Sequence[Group], model: ModelFacts, chunk_tokens: int) -
 
 
 def differences(other: str, own: str) -> str:
-    """For people: the parts of two layouts that differ."""
+    """For people: the parts of two layouts that differ, and what to do."""
     theirs, ours = _parts(other), _parts(own)
     names = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)]
-    return ", ".join(f"{name} is {theirs.get(name)} there and {ours.get(name)} here" for name in names)
+    parts = ", ".join(f"{name} is {theirs.get(name)} there and {ours.get(name)} here" for name in names)
+    remedies = [_REMEDIES[name] for name in names if name in _REMEDIES]
+    return f"{parts}: {'; '.join(remedies)}" if remedies else parts
 
 
 def _specs(group: Group) -> Mapping[str, Any]:

@@ -48,6 +48,8 @@ class Producing:
         self._cancels: list[Cancel] = []
         self._epoch: str | None = None
         self._offered: dict[str, int] = {}
+        self._told = False
+        """That short prompts are not moved."""
 
     def admitted(self, request: Request) -> None:
         """The scheduler has allocated blocks for the prompt. Repeated, it changes nothing."""
@@ -56,6 +58,7 @@ class Producing:
             return
         keys = chunk_keys(request, self._layout)
         if not keys:
+            self._too_short(request)
             return
         try:
             receivers = early_receivers(params, len(self._config.agents))
@@ -129,6 +132,15 @@ class Producing:
         keys = prompt.keys if first == 0 else []
         listed = chunk_blocks(prompt.blocks, self._layout.blocks_per_chunk, first, chunks)
         return [Save(prompt.request, prompt.receivers, first, listed, keys, prompt.trace)]
+
+    def _too_short(self, request: Request) -> None:
+        """Logged once: who tries a server out asks something short."""
+        tokens = 0 if request.prompt_token_ids is None else len(request.prompt_token_ids)
+        if self._told or not 0 < tokens < self._layout.chunk_tokens:
+            return
+        self._told = True
+        size = self._layout.chunk_tokens
+        log.info("prompts of less than a chunk (%d tokens) are not moved: this one has %d tokens", size, tokens)
 
     def _new_id(self, request_id: str) -> str:
         """Routers make ids that are longer than kvferry's may be, and may use one twice."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .consuming import Consuming
+from .dialect import wants_decode, was_prefilled
 from .metadata import StepOrders, WorkerReport
 from .producing import Producing
 
@@ -15,10 +17,15 @@ if TYPE_CHECKING:
     from .layout import KvLayout
 
 
+log = logging.getLogger("vllm.kvferry")
+
+
 class SchedulerSide:
     def __init__(self, config: ConnectorConfig, layout: KvLayout, *, is_producer: bool, is_consumer: bool) -> None:
         self._producing = Producing(config, layout) if is_producer else None
         self._consuming = Consuming(config, layout) if is_consumer else None
+        self._warned = False
+        """The router asked for what the role of this server does not have."""
 
     def matched(self, request: Request, computed: int) -> tuple[int, bool]:
         """Tokens that are loaded while other prompts go on, and whether there are any."""
@@ -30,6 +37,7 @@ class SchedulerSide:
             self._consuming.allocated(request, blocks, tokens)
         if self._producing is not None:
             self._producing.admitted(request)
+        self._check_role(request)
 
     def step(self, output: SchedulerOutput) -> StepOrders:
         orders = StepOrders()
@@ -45,6 +53,20 @@ class SchedulerSide:
         if self._consuming is not None:
             self._consuming.finished(request)
         return None if self._producing is None else self._producing.finished(request)
+
+    def _check_role(self, request: Request) -> None:
+        """Otherwise every prompt would be computed twice, and no log would say why. Logged once."""
+        if self._warned or request.kv_transfer_params is None:
+            return
+        if self._producing is None and wants_decode(request.kv_transfer_params):
+            asked, has, needed = "prefill for another server", "kv_consumer", "kv_producer"
+        elif self._consuming is None and was_prefilled(request.kv_transfer_params):
+            asked, has, needed = "decode of what another server has prefilled", "kv_producer", "kv_consumer"
+        else:
+            return
+        self._warned = True
+        remedy = f'set "kv_role": "{needed}" or "kv_both", or name the servers to the router the other way round'
+        log.warning("nothing is moved: the router asks for %s, and this one is a %s: %s", asked, has, remedy)
 
     def reported(self, report: WorkerReport) -> None:
         if self._producing is not None:
