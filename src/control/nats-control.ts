@@ -304,7 +304,7 @@ export class NatsControl implements ControlPort {
       else if (change.type === 'error' && !isRefusedSubscription(change.error)) {
         this.#refused(change.error);
         const reason = await refusalOf(change.error, [], this.#access);
-        this.#logger?.warn({ reason }, 'NATS reported an error');
+        if (this.#isConnected || this.#outage.isNews(reason)) this.#logger?.warn({ reason }, 'NATS reported an error');
       }
     }
   }

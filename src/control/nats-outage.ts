@@ -30,6 +30,8 @@ export class NatsOutage {
   /** What the log has said of this outage. */
   #said: string | undefined;
   #isLooking = false;
+  /** Errors of this outage that were logged. Each attempt to connect may have the same one. */
+  readonly #errors = new Set<string>();
 
   constructor(connection: NatsConnection, options: NatsOutageOptions) {
     this.#connection = connection;
@@ -39,6 +41,7 @@ export class NatsOutage {
   begin(): void {
     const { servers, logger, explainMs = EXPLAIN_MS } = this.#options;
     this.#said = undefined;
+    this.#errors.clear();
     this.#redialing = setInterval(() => forgetEarlyAttempts(this.#connection, servers), RETRY_DELAY_MS);
     if (logger !== undefined) this.#explaining = setInterval(() => void this.#explain(logger), explainMs);
   }
@@ -47,6 +50,13 @@ export class NatsOutage {
     clearInterval(this.#redialing);
     clearInterval(this.#explaining);
     this.#explaining = undefined;
+  }
+
+  /** Whether this error of an attempt to connect is the first of its kind in this outage. */
+  isNews(reason: string): boolean {
+    const isNews = !this.#errors.has(reason);
+    this.#errors.add(reason);
+    return isNews;
   }
 
   async #explain(logger: ControlLogger): Promise<void> {

@@ -1,4 +1,4 @@
-/** The disk of the logs is full: agents go on, and end on SIGTERM. `/dev/full` is such a disk. */
+/** The disk of the logs is full: agents go on, and end with SIGTERM. `/dev/full` is such a disk. */
 import { expect, test } from 'vitest';
 import { ChildProcess } from '../../src/processes/child-process.js';
 import { poll, within } from '../../src/processes/within.js';
