@@ -84,7 +84,8 @@ describe('T29: a route skips the first chunks', () => {
     const refused = await route(made, { request: 'r', skip: 1 }).catch(toFailure);
     expect(refused).toEqual({
       code: 'request_too_large',
-      message: 'request r has 3 chunks to send, and agent decode-0 has 2 pages: name another receiver, or start that one with more --arena-pages',
+      message:
+        'request r has 3 chunks to send, and agent decode-0 has 2 pages: name another receiver, or start that one with more --arena-pages',
       field: 'receiver',
     });
     await route(made, { request: 'r', skip: 2 });

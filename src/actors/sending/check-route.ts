@@ -42,5 +42,9 @@ export function checkRoute(agent: string, request: RequestActor, route: Route): 
   const { pages } = peer.arena;
   if (chunks <= pages) return;
   const message = `request ${name} has ${chunks} chunks to send, and agent ${peer.agent} has ${pages} pages`;
-  throw new KvferryError('request_too_large', `${message}: name another receiver, or start that one with more --arena-pages`, { field: 'receiver' });
+  throw new KvferryError(
+    'request_too_large',
+    `${message}: name another receiver, or start that one with more --arena-pages`,
+    { field: 'receiver' },
+  );
 }

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kvferry.vllm.config import EngineFacts, read_config
+from kvferry.vllm.consuming import name_policy
 from kvferry.vllm.dialect import Remote, answer, early_receivers, read_remote
 from kvferry.vllm.keys import chunk_keys
 from kvferry.vllm.metadata import Cancel, StepOrders, WorkerReport
@@ -268,3 +269,10 @@ def test_a_prompt_of_less_than_a_chunk_is_named_once(caplog: pytest.LogCaptureFi
         started(scheduler, prompt(name, CHUNK_TOKENS - 1, ask()), [1, 2], CHUNK_TOKENS - 1)
     assert len(caplog.messages) == 1
     assert f"less than a chunk ({CHUNK_TOKENS} tokens) are not moved: this one has {CHUNK_TOKENS - 1}" in caplog.text
+
+
+def test_the_policy_that_ends_requests_with_an_error_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    name_policy("recompute")
+    assert caplog.messages == []
+    name_policy("fail")
+    assert '"kv_load_failure_policy": "recompute"' in caplog.text

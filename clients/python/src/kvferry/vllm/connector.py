@@ -19,6 +19,7 @@ from vllm.distributed.kv_transfer.kv_connector.v1.base import (
 from ..logs import reason_logged
 from .backend import block_form
 from .config import ConnectorConfig, EngineFacts, read_config
+from .consuming import name_policy
 from .layout import KvLayout, ModelFacts, check_groups, read_layout
 from .metadata import StepOrders, WorkerReport
 from .scheduler_side import SchedulerSide
@@ -59,6 +60,8 @@ class KvferryConnector(KVConnectorBase_V1):  # type: ignore[misc]
         self._worker: WorkerSide | None = None
         if role == KVConnectorRole.SCHEDULER:
             self._scheduler = SchedulerSide(config, layout, **roles)
+            if transfer.is_kv_consumer:
+                name_policy(transfer.kv_load_failure_policy)
         else:
             rank = _tensor_rank() if len(config.agents) > 1 else 0
             tokens = vllm_config.model_config.max_model_len

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("vllm.kvferry")
 
 
+def name_policy(policy: str) -> None:
+    """vLLM's default refuses a request whose cache did not come: its client sees an internal error, and no reason."""
+    if policy == "fail":
+        remedy = 'set "kv_load_failure_policy": "recompute" to have the prompt computed here'
+        log.warning("a request whose cache does not come ends with an error (kv_load_failure_policy): %s", remedy)
+
+
 @dataclass(eq=False)
 class _Incoming:
     remote: Remote | None

@@ -136,7 +136,7 @@ class Loads:
         if remote is None or load.problem is not None:
             raise KvferryError("invalid_field", load.problem or "the router passed no parameters of kvferry")
         keys = [rank_key(key, self._rank, len(self._config.agents)) for key in load.keys]
-        late = f"they did not arrive within {self._config.load_timeout:g} s"
+        late = f"they did not arrive within {self._config.load_timeout:g} s: kvferry top shows whether an arena is full"
         # Leases of its own: another prompt with the same parameters may give back those of the request.
         holder = (f"load-{secrets.token_hex(8)}", secrets.token_hex(8))
         try:
