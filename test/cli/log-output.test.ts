@@ -71,7 +71,7 @@ test('the disk is full for a while → its lines follow, whole and in order', ()
   expect({ content: disk.content, lost }).toEqual({ content: 'first\nsecond\nthird\nfourth\n', lost: [] });
 });
 
-test('the disk stays full → a bounded number of lines waits, and the log counts the rest', () => {
+test('the disk stays full → a bounded number of lines waits, the rest is counted', () => {
   disk.room = 0;
   for (let count = 0; count < LINES; count += 1) output.write(LONG_LINE);
   disk.settle();
