@@ -27,6 +27,7 @@ import { checkAccess, type NatsAccess } from './nats-access.js';
 import { parseNatsAddress } from './nats-address.js';
 import { dialOptions, RETRY_DELAY_MS } from './nats-dial-options.js';
 import { breakConnection, preferOthers, presentFirst, shuffled } from './nats-dialing.js';
+import { NatsErrorLog } from './nats-error-log.js';
 import { closed, disconnected, isRefusedSubscription, publicationRefused, refusedPublication } from './nats-errors.js';
 import { fromNats, isNoResponders, toNats } from './nats-headers.js';
 import { inboxOf } from './nats-inbox.js';
@@ -87,6 +88,7 @@ export class NatsControl implements ControlPort {
   readonly #servers: readonly string[];
   readonly #inboxPrefix: string;
   readonly #access: NatsAccess;
+  readonly #errors: NatsErrorLog;
   readonly #logger: ControlLogger | undefined;
   readonly #listeners: ((status: ControlStatus) => void)[] = [];
   /** Ends each wait in progress. */
@@ -119,6 +121,7 @@ export class NatsControl implements ControlPort {
     this.#connection = connection;
     this.#servers = servers;
     this.#access = access;
+    this.#errors = new NatsErrorLog(logger);
     this.#inboxPrefix = inboxPrefix;
     this.#logger = logger;
     this.#questions = new Questions(inboxPrefix);
@@ -304,7 +307,7 @@ export class NatsControl implements ControlPort {
       else if (change.type === 'error' && !isRefusedSubscription(change.error)) {
         this.#refused(change.error);
         const reason = await refusalOf(change.error, [], this.#access);
-        if (this.#isConnected || this.#outage.isNews(reason)) this.#logger?.warn({ reason }, 'NATS reported an error');
+        if (this.#isConnected || this.#outage.isNews(reason)) this.#errors.log(performance.now(), reason);
       }
     }
   }

@@ -203,6 +203,18 @@ describe('a process that is watched', () => {
     expect(world.losses).toEqual([restarted]);
   });
 
+  test('P12: a message of it comes while another one answers for its name → it lives', async () => {
+    const world = new World();
+    world.process(OTHER_EPOCH);
+    world.network.fate = ({ subject }) => ({ copies: 1, delayMs: operationOf(subject) === 'describe' ? 50 : 0 });
+    world.beat(OTHER_EPOCH);
+    await world.clock.advance(20);
+    const back = world.process(EPOCH);
+    world.beat(EPOCH, { from: back });
+    await world.clock.advance(HEARTBEAT_MS);
+    expect([world.losses, world.watch.state]).toEqual([[], 'alive']);
+  });
+
   test('P28: a flood of heartbeats of others under its name → one question at a time', async () => {
     const world = new World();
     world.process(EPOCH);

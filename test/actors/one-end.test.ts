@@ -151,6 +151,32 @@ test('P12: in doubt, the receiver is restarted → the sender announces', async 
   expect(made.terminals).toHaveLength(1);
 });
 
+test('P12: in doubt, its name is taken, and the receiver comes back when asked → one end', async () => {
+  const { made, decode } = await cluster();
+  const writes = made.fabrics.holdWrites();
+  await made.put('prefill-0', 'r1', ['k0'], { timeoutMs: 4000 });
+  await made.clock.until(() => writes.held > 0);
+  // The answer about the name is late, and so is the notice of the end.
+  const delays: Readonly<Record<string, number>> = { describe: 400, ended: 600 };
+  made.network.fate = ({ subject, from }) => {
+    const operation = subject.split('.').at(-1) ?? '';
+    const isDelayed = operation === 'ended' || from === 'prefill-0';
+    return { copies: operation === 'commit' ? 0 : 1, delayMs: isDelayed ? (delays[operation] ?? 0) : 0 };
+  };
+  writes.release();
+  await made.clock.advance(100);
+  made.setConnected(decode, false);
+  await made.clock.advance(5900);
+  await made.agent('decode-0', 'decode');
+  await made.clock.advance(800);
+  const { requests } = await made.call('prefill-0', 'status', { request: 'r1' });
+  expect(requests).toMatchObject([{ state: 'aborting.doubting' }]);
+  made.setConnected(decode, true);
+  await made.clock.advance(60_000);
+  const events = made.terminals.filter(({ request }) => request === 'r1');
+  expect(events.map(({ end, reason }) => [end, reason?.code])).toEqual([['expired', 'deadline_exceeded']]);
+});
+
 test('P12: another request completes it → the receiver asks before it announces', async () => {
   const { made } = await cluster();
   await made.agent('prefill-1', 'prefill');

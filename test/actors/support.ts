@@ -211,11 +211,15 @@ export class Cluster {
   }
 
   /** Disconnects an agent from NATS for a time. */
-  async cutOff({ epoch }: { readonly epoch: string }, ms: number): Promise<void> {
-    const { control } = this.#lifeOf(epoch);
-    control.setConnected(false);
+  async cutOff(agent: { readonly epoch: string }, ms: number): Promise<void> {
+    this.setConnected(agent, false);
     await this.clock.advance(ms);
-    control.setConnected(true);
+    this.setConnected(agent, true);
+  }
+
+  /** Disconnects an agent from NATS, or connects it again. */
+  setConnected({ epoch }: { readonly epoch: string }, connected: boolean): void {
+    this.#lifeOf(epoch).control.setConnected(connected);
   }
 
   #lifeOf(epoch: string): SimulatedAgent {

@@ -45,6 +45,8 @@ export class Liveness {
   #loss: Loss | undefined;
   /** The own heartbeat that must come back, or a later one. */
   #awaited = Number.POSITIVE_INFINITY;
+  /** How many messages of the process have come. */
+  #messages = 0;
   /** A question is under way because another process sends heartbeats under the name. */
   #isQuestioned = false;
 
@@ -89,6 +91,7 @@ export class Liveness {
   }
 
   heard(heartbeatMs?: number): void {
+    this.#messages += 1;
     tell(this.#actor, { type: 'peer.heard', heartbeatMs: heartbeatMs && this.#intervalOf(heartbeatMs) });
   }
 
@@ -160,8 +163,11 @@ export class Liveness {
 
   async #askOnce(timeoutMs: number): Promise<void> {
     const { agent } = this.process;
+    const messages = this.#messages;
     const answer = await this.#parts.ask(this.process, timeoutMs);
     if (answer === 'alive') this.heard();
+    // It was away from NATS when it was asked, and has come back since.
+    else if (this.#messages > messages) return;
     else if (answer === 'silent') this.#env.logger.debug({ peer: agent }, 'peer does not answer');
     else {
       const message = `agent ${agent} was restarted: its epoch is now ${answer.replacedBy}`;

@@ -277,9 +277,11 @@ export class RequestActor {
     const { attemptTimeoutMs, inquireIntervalMs } = options;
     while (!this.#over && this.#actor.getSnapshot().matches({ aborting: 'doubting' })) {
       await sleep(clock, inquireIntervalMs);
+      const startedMs = clock.now();
       try {
         const answer = await living.ask(this.#taken.peer, attemptTimeoutMs);
-        if (answer === 'silent') continue;
+        // A receiver that has come back from an outage since may have this side's agreement to its end.
+        if (answer === 'silent' || this.#askedMs >= startedMs) continue;
         if (answer === 'alive')
           await this.#abort(wish, { deadlineMs: clock.now() + attemptTimeoutMs, isLost: () => false });
         else {
