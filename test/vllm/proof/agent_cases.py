@@ -35,7 +35,7 @@ async def no_agent(play: Play) -> None:
     await play.close_engines()
     async with play.engine("decode-lonely", play.transfer("kv_consumer", AGENT)) as decode:
         await computed(play, "lonely", decode)
-        check_logged_once(decode, f"] agent {AGENT} is not in use: ")
+        check_logged_once(decode, f"] kvferry: agent {AGENT} is not in use: ")
         await play.start_agent(AGENT)
         await play.ferried_again("not-lonely", decode=decode)
     await play.world.kill(AGENT)
@@ -46,7 +46,7 @@ async def no_nats(play: Play) -> None:
     await play.close_engines()
     async with play.engine("decode-no-nats", play.transfer("kv_consumer", DECODE, nats_url=NO_NATS)) as decode:
         await computed(play, "no-nats-at-start", decode)
-        check_logged_once(decode, f"] agent {DECODE} is not in use: ")
+        check_logged_once(decode, f"] kvferry: agent {DECODE} is not in use: ")
 
 
 async def small_page(play: Play) -> None:
@@ -57,7 +57,7 @@ async def small_page(play: Play) -> None:
         async with play.engine("decode-small-page", play.transfer("kv_consumer", AGENT)) as decode:
             await computed(play, "small-page", decode)
             what = f"agent {AGENT} has pages of {SMALL_PAGE} bytes, and a chunk has {CHUNK_BYTES}"
-            not_in_use = f"] agent {AGENT} is not in use: {what}: start it with --page-bytes {CHUNK_BYTES}"
+            not_in_use = f"] kvferry: agent {AGENT} is not in use: {what}: start it with --page-bytes {CHUNK_BYTES}"
             check_logged_once(decode, not_in_use)
             await play.world.kill(AGENT)
             await play.start_agent(AGENT, page_bytes=PAGE_BYTES)
@@ -101,8 +101,8 @@ async def other_version(play: Play) -> None:
             await computed(play, "other-version", decode)
             answers = f"answers in version {other} of the protocol, and this client speaks {PROTOCOL_VERSION}"
             await play.eventually(lambda: logged(decode, answers), "the log has the other version")
-        check_logged_once(decode, f"] agent {AGENT} is not in use: {refusal}")
-        check_logged_once(decode, f"] agent {AGENT} is not in use: the agent {answers}")
+        check_logged_once(decode, f"] kvferry: agent {AGENT} is not in use: {refusal}")
+        check_logged_once(decode, f"] kvferry: agent {AGENT} is not in use: the agent {answers}")
         await play.start_agent(AGENT)
         await play.ferried_again("own-version", decode=decode)
     await play.world.kill(AGENT)

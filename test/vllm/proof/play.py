@@ -12,7 +12,7 @@ from typing import Any
 from stage.engines import ANSWER_SECONDS, Answer, Engine, Running
 from stage.forked import Zygote
 from stage.prompts import prompt
-from stage.settings import BLOCK_TOKENS, engine_arguments, kvferry_transfer
+from stage.settings import BLOCK_TOKENS, STEP_TOKENS, engine_arguments, kvferry_transfer
 
 import kvferry
 from nixl_dialect import ask_prefill
@@ -74,6 +74,7 @@ class Play:
         self.memory_growth = 0.0
         self.deduplicated = 0
         self._engines: dict[str, Engine] = {}
+        self._prefilled: dict[Engine, list[list[int]]] = {}
 
     async def start_agent(self, name: str, *, pages: int = ARENA_PAGES, page_bytes: int = PAGE_BYTES) -> None:
         role: Role = "prefill" if name.startswith("prefill") else "decode"
@@ -108,7 +109,22 @@ class Play:
 
     async def prefilled(self, tokens: list[int], *, receiver: Receiver = None, engine: Engine | None = None) -> Answer:
         """Asks prefill as a router does. With a receiver it is a router that knows kvferry."""
-        return await (engine or await self.prefill()).ask(tokens, 1, ask_prefill(receiver))
+        prefill = engine or await self.prefill()
+        self._check_steps(self._prefilled.setdefault(prefill, []), tokens)
+        return await prefill.ask(tokens, 1, ask_prefill(receiver))
+
+    @staticmethod
+    def _check_steps(earlier: list[list[int]], tokens: list[int]) -> None:
+        """The engine that judges computes a prompt from its start. In other steps, some processors round otherwise. So
+        what this prefill has cached of an earlier prompt must be whole steps, or all that it can cache."""
+        whole = (len(tokens) - 1) // BLOCK_TOKENS * BLOCK_TOKENS
+        for other in earlier:
+            pairs = zip(tokens, other, strict=False)
+            cached = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+            cached = min(cached // BLOCK_TOKENS * BLOCK_TOKENS, whole)
+            check(cached in (0, whole) or cached % STEP_TOKENS == 0, f"{cached} tokens in the cache are no whole steps")
+        if tokens not in earlier:
+            earlier.append(tokens)
 
     async def decoding(self, tokens: list[int], prefilled: Answer, *, engine: Engine | None = None) -> Running:
         """Asks decode as a router does."""

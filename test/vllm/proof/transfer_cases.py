@@ -67,13 +67,14 @@ async def shared_prefix(play: Play) -> None:
 
 async def partial_load(play: Play) -> None:
     """The decode engine has the beginning of the prompt in its own cache: only the rest travels."""
-    whole = prompt("partial", 500)
+    lengths = [steps * STEP_TOKENS + BLOCK_TOKENS // 2 for steps in (1, 2, 3)]
+    whole = prompt("partial", lengths[-1])
     before = await travelled(play)
-    for length in (180, 340, 500):
+    for length in lengths:
         tokens = whole[:length]
         await play.decoded(tokens, await play.prefilled(tokens), Expected.LOADED)
     count = await travelled(play) - before
-    check(count == 500 // BLOCK_TOKENS, f"{count} chunks travelled, or were deduplicated")
+    check(count == len(whole) // BLOCK_TOKENS, f"{count} chunks travelled, or were deduplicated")
 
 
 async def travelled(play: Play) -> int:
