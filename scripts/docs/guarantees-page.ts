@@ -18,7 +18,7 @@ The sender and the receiver cannot announce different ends while both live ([dec
 
 | what happens | what an observer sees | what counts |
 |---|---|---|
-| The receiver announces an end and dies before the sender has learned of it. Its death is proven: another process has its name. | that end, then the end of the sender | The first event. A \`ready\` of a dead receiver is worth nothing: \`acquire\` answers \`unknown_request\`. |
+| The receiver announces an end and dies before the sender has learned of it, or loses its connection to NATS. Its death counts as proven: another process has its name. | that end, then the end of the sender | The first event. A \`ready\` of a dead receiver is worth nothing: \`acquire\` answers \`unknown_request\`. |
 | The agent that leads the ranks announces an end and dies in the same way. | that end, then the end of its successor, or \`failed\` from the sender of rank 0 | The first event of the request id. |
 | Both agents live, and no message passes between them for 2.75 heartbeats. | \`failed\`, perhaps from both | They are the same end. |
 | The receiver dies while a message that may complete the request is unanswered, and no process takes its name. With several ranks: the lead dies after the sender of rank 0 has agreed to its end. | no event | Ask for \`status\`; give the request up some time after its \`timeoutMs\`. |
