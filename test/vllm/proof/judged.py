@@ -8,8 +8,9 @@ from enum import Enum
 
 from stage.engines import Answer, Engine
 
-BESIDE_DIFF_MAX = 1e-4
-"""Between the logprobs of one prompt computed alone, and in one step with others."""
+OTHER_STEPS_DIFF_MAX = 1e-4
+"""Between the logprobs of one prompt that was computed in other steps. Some processors round otherwise then, in any
+vLLM."""
 
 
 class Expected(Enum):
@@ -36,7 +37,13 @@ class Told:
     expected: Expected
     alone: Alone
     beside: bool = False
-    """Computed in steps with other prompts. Some processors round otherwise then, in any vLLM."""
+    """Computed in steps with other prompts."""
+
+    @property
+    def in_other_steps(self) -> bool:
+        """Whether the engine that judges computes other steps. vLLM computes the last token of a prompt that was loaded
+        as a whole, and the last block of one that it has in its own cache."""
+        return self.beside or self.answer.cached == len(self.prompt)
 
 
 @dataclass
@@ -45,8 +52,8 @@ class Verdict:
     """Answers that are not as expected, in words."""
     equal: bool = True
     logprob_diff: float = 0
-    widest: str = ""
-    """The case of that difference."""
+    differing: list[str] = field(default_factory=list)
+    """Answers with such a difference, in words."""
     changed: int = 0
     counts: dict[Expected, int] = field(default_factory=lambda: dict.fromkeys(Expected, 0))
 
@@ -78,10 +85,11 @@ def _compare(verdict: Verdict, told: Told, alone: Answer) -> None:
         return
     pairs = zip(told.answer.logprobs, alone.logprobs, strict=True)
     diff = max(abs(here - there) for here, there in pairs)
-    if told.beside:
-        if diff > BESIDE_DIFF_MAX:
+    if told.in_other_steps:
+        if diff > OTHER_STEPS_DIFF_MAX:
             verdict.wrong.append(f"{told.case}: logprobs differ by {diff:g}")
         return
-    if diff > verdict.logprob_diff:
-        verdict.logprob_diff = diff
-        verdict.widest = f"{told.case}, {len(told.prompt)} tokens, {told.answer.cached} cached, {told.expected.value}"
+    if diff > 0:
+        what = f"{len(told.prompt)} tokens, {told.answer.cached} cached, {told.expected.value}"
+        verdict.differing.append(f"{told.case}: logprobs differ by {diff:g}, {what}")
+    verdict.logprob_diff = max(verdict.logprob_diff, diff)

@@ -104,8 +104,8 @@ async def judged(play: Play) -> Verdict:
         await engine.close()
     for wrong in verdict.wrong:
         say(f"WRONG   {wrong}")
-    if verdict.widest:
-        say(f"logprobs differ by up to {verdict.logprob_diff:g}: {verdict.widest}")
+    for differing in verdict.differing:
+        say(f"differs {differing}")
     return verdict
 
 
