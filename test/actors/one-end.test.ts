@@ -151,7 +151,7 @@ test('P12: in doubt, the receiver is restarted → the sender announces', async 
   expect(made.terminals).toHaveLength(1);
 });
 
-test('P12: in doubt, its name is taken, and the receiver comes back when asked → one end', async () => {
+test('P12: in doubt, the receiver comes back as its name is taken → one end', async () => {
   const { made, decode } = await cluster();
   const writes = made.fabrics.holdWrites();
   await made.put('prefill-0', 'r1', ['k0'], { timeoutMs: 4000 });

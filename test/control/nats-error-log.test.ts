@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { NatsErrorLog } from '../../src/control/nats-error-log.js';
 
-test('P28: a flood of errors of NATS → some of each second are logged, and how many are not', () => {
+test('P28: a flood of errors of NATS → some of each second are logged, all counted', () => {
   const lines: [string, object][] = [];
   const note = (fields: object, message: string) => void lines.push([message, fields]);
   const log = new NatsErrorLog({ info: note, warn: note, error: note });

@@ -256,12 +256,9 @@ export class RequestActor {
 
   async sendAbort({ wish, request }: RequestContext): Promise<void> {
     const { peer } = this.#taken;
-    if (!this.mayBeKnown || peer.isProvenDead) {
-      tell(this.#actor, { type: 'end.certain' });
-      return;
-    }
-    if (peer.isGone) {
-      tell(this.#actor, { type: 'abort.unreachable' });
+    const isCertain = !this.mayBeKnown || peer.isProvenDead;
+    if (isCertain || peer.isGone) {
+      tell(this.#actor, { type: isCertain ? 'end.certain' : 'abort.unreachable' });
       return;
     }
     try {
@@ -282,8 +279,8 @@ export class RequestActor {
         const answer = await living.ask(this.#taken.peer, attemptTimeoutMs);
         // A receiver that has come back from an outage since may have this side's agreement to its end.
         if (answer === 'silent' || this.#askedMs >= startedMs) continue;
-        if (answer === 'alive')
-          await this.#abort(wish, { deadlineMs: clock.now() + attemptTimeoutMs, isLost: () => false });
+        const insistence = { deadlineMs: clock.now() + attemptTimeoutMs, isLost: () => false };
+        if (answer === 'alive') await this.#abort(wish, insistence);
         else {
           this.#taken.peer.replaced();
           tell(this.#actor, { type: 'end.certain' });
