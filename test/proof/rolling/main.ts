@@ -6,6 +6,7 @@ import { runRolling } from './run-rolling.js';
 
 const ROUNDS = 2;
 const ATTEMPTS = 5;
+const STEP_MS = [0, 60] as const;
 
 interface Flags {
   readonly rounds: number;
@@ -24,7 +25,7 @@ await new Command('rolling')
   .action(async ({ rounds, seed, logs, json }: Flags) => {
     const say = json ? terminal.err : terminal.out;
     const report = await runRolling(
-      { rounds, seed, ending: 'SIGTERM', attempts: ATTEMPTS, withNats: true, logDirectory: logs },
+      { rounds, seed, ending: 'SIGTERM', attempts: ATTEMPTS, stepMs: STEP_MS, withNats: true, logDirectory: logs },
       say,
     );
     for (const [name, value] of Object.entries(report)) say(`${name}: ${JSON.stringify(value)}`);

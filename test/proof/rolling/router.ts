@@ -29,7 +29,6 @@ const SHARED_CHUNKS = 6;
 const OWN_CHUNKS_MAX = 6;
 /** So many prompts one after the other share a prefix. */
 const FAMILY_PROMPTS = 12;
-const STEP_MS_MAX = 60;
 const HOLD_MS_MAX = 200;
 const PAUSE_MS_MAX = 80;
 /** Fraction of the prompts whose receiver is named after they were put. */
@@ -58,6 +57,8 @@ export interface RouterOptions {
   readonly say: (line: string) => void;
   /** How often a prompt is tried. */
   readonly attempts: number;
+  /** The least and the most time between the two steps of a prompt that is computed in steps. */
+  readonly stepMs: readonly [number, number];
 }
 
 interface Way {
@@ -175,7 +176,8 @@ export class Router {
   /** The next step of chunked prefill. */
   async #putRest(outgoing: OutgoingRequest, chunks: Parameters<OutgoingRequest['put']>[0]): Promise<void> {
     if (chunks.length === 0) return;
-    await pause(this.#options.random.between(0, STEP_MS_MAX));
+    const { random, stepMs } = this.#options;
+    await pause(random.between(...stepMs));
     try {
       await outgoing.put(chunks);
     } catch (error) {

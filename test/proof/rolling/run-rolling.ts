@@ -21,6 +21,8 @@ export interface RollingOptions {
   readonly ending: Ending;
   /** How often a router tries a prompt. */
   readonly attempts: number;
+  /** The least and the most time between the two steps of a prompt that is computed in steps. */
+  readonly stepMs: readonly [number, number];
   /** NATS servers are replaced too. */
   readonly withNats: boolean;
   /** Directory for the logs of agents and NATS servers. Without it they are deleted at the end. */
@@ -66,14 +68,14 @@ async function perform(
   say: (line: string) => void,
   teardown: Teardown,
 ): Promise<RollingReport> {
-  const { seed, attempts, logDirectory } = options;
+  const { seed, attempts, stepMs, logDirectory } = options;
   const startedMs = performance.now();
   const cluster = await RollingCluster.start(logDirectory, teardown);
   const prefill = await PrefillSide.open(cluster, teardown);
   const decode = new DecodeSide(cluster.client);
   const { client, ends, slots } = cluster;
   const random = new Random(seed);
-  const router = new Router({ client, prefill, decode, ends, agents: slots.length, random, attempts, say });
+  const router = new Router({ client, prefill, decode, ends, agents: slots.length, random, attempts, stepMs, say });
   await client.flush();
   router.start();
   await Promise.race([rollAll(cluster, options, say), router.failure()]);
