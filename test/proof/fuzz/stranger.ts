@@ -76,7 +76,7 @@ export class Stranger {
     const body = this.#body(shape, ghost);
     const subject = strangeSubject(this.#subject(shape, agent, ghost), random);
     const payload = this.#payload(body);
-    const headers = strangeHeaders(random);
+    const headers = strangeHeaders(Buffer.byteLength(payload), random);
     const reply = random.chance(WRONG_REPLY_CHANCE) ? strangeReply(agent.name, random) : undefined;
     if (!shape.isAnswered || reply !== undefined) {
       nats.publish(subject, payload, defined({ headers, reply }));

@@ -11,7 +11,7 @@ const TOKENS_KEPT = 3;
 /** NATS lets a subject of this length through. */
 const LONG_TOKEN = 'x'.repeat(2000);
 const TOKENS = ['__proto__', 'constructor', 'toString', ALL_TENANTS, '_x', 'team-a', 'é', 'describe', LONG_TOKEN];
-/** Just below the largest message. */
+/** Just below the largest message, headers and body together. */
 const LARGE_BYTES = 900_000;
 
 /** Sometimes another operation, tenant, sender or addressee. */
@@ -29,15 +29,16 @@ export function strangeReply(agent: string, random: Random): string {
   return `kvferry.v2.${random.pick(replies)}`;
 }
 
-/** Sometimes a trace, with much beside it. */
-export function strangeHeaders(random: Random): MsgHdrs | undefined {
+/** Sometimes a trace, with much beside it: as much as the largest message has room for, beside a body of so many bytes. */
+export function strangeHeaders(bodyBytes: number, random: Random): MsgHdrs | undefined {
   if (!random.chance(HEADERS_CHANCE)) return undefined;
   const headers = natsHeaders();
   const digits = (length: number) => Array.from({ length }, () => random.integer(0, 15).toString(16)).join('');
   headers.set('traceparent', random.pick([`00-${digits(32)}-${digits(16)}-01`, 'nonsense', '']));
   headers.set('tracestate', random.pick(['a=1', 'a='.repeat(2000)]));
   headers.set('baggage', random.pick(['a=1', 'a=1,'.repeat(2000)]));
-  headers.set('more', 'x'.repeat(random.pick([1, 5000, LARGE_BYTES / 20, LARGE_BYTES / 2])));
+  const bytes = random.pick([1, 5000, LARGE_BYTES / 20, LARGE_BYTES / 2]);
+  headers.set('more', 'x'.repeat(Math.max(1, Math.min(bytes, LARGE_BYTES - bodyBytes))));
   return headers;
 }
 
