@@ -1,11 +1,12 @@
 /**
  * The messages of one connection, in the order in which they arrive. The NATS client hands over everything that it reads from its
  * socket at once, which can be several large messages. They must not keep timers waiting, because an agent whose heartbeats are
- * late looks dead. So after a time the others wait for the next turn of the event loop.
+ * late looks dead. So after a time the others wait for the next turn of the event loop. The loop runs timers, then reads sockets, then
+ * runs immediates: what comes from the socket and what an immediate delivers after it are one turn.
  */
 
 /** A turn begins no further message after this time, or after so many messages. */
-const TURN_MS = 10;
+const TURN_MS = 5;
 const TURN_MESSAGES = 64;
 /**
  * When more messages wait, the socket is not read until half of them are delivered. One read of the socket has at most 64 KiB, and
@@ -70,8 +71,12 @@ export class Arrivals {
   #deliver(deliver: () => void): void {
     this.#beganMs ??= performance.now();
     this.#delivered += 1;
-    this.#following ??= setImmediate(() => this.#turn());
+    this.#follow();
     deliver();
+  }
+
+  #follow(): void {
+    this.#following ??= setImmediate(() => this.#endTurn());
   }
 
   #deliverNext(): void {
@@ -85,11 +90,13 @@ export class Arrivals {
     this.#deliver(deliver);
   }
 
-  #turn(): void {
+  /** Delivers what this turn has time for. Timers run before the next turn begins. */
+  #endTurn(): void {
+    while (this.#count > 0 && this.#hasTime()) this.#deliverNext();
     this.#following = undefined;
     this.#beganMs = undefined;
     this.#delivered = 0;
-    while (this.#count > 0 && this.#hasTime()) this.#deliverNext();
+    if (this.#count > 0) this.#follow();
     if (this.#count <= WAITING_MAX / 2) this.#readOn();
   }
 

@@ -12,6 +12,10 @@ const FIELDS_MAX = 1024;
 /** A shorter text cannot have too many of anything. */
 const COUNTED_LENGTH_MIN = 2 * FIELDS_MAX;
 
+/** After so many steps a regular expression looks for the next character of the structure. It passes plain text faster, but starts slowly. */
+const STEPS_BETWEEN_JUMPS = 64;
+const STRUCTURE = /["[\]{},]/g;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -26,9 +30,14 @@ export function refuseManyParts(text: string): void {
   /** For each object and list that is open: how many more commas it may have. */
   const left: number[] = [];
   let containers = 0;
+  let steps = 0;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
-    if (code === QUOTE) {
+    steps += 1;
+    if (steps > STEPS_BETWEEN_JUMPS) {
+      at = nextOfStructure(text, at) - 1;
+      steps = 0;
+    } else if (code === QUOTE) {
       at = endOfString(text, at);
     } else if (code === OPEN_OBJECT || code === OPEN_LIST) {
       containers += 1;
@@ -45,6 +54,12 @@ export function refuseManyParts(text: string): void {
       left[left.length - 1] = more;
     }
   }
+}
+
+/** Where the next character of the structure is, from `start` on; the end of the text when there is none. */
+function nextOfStructure(text: string, start: number): number {
+  STRUCTURE.lastIndex = start;
+  return STRUCTURE.test(text) ? STRUCTURE.lastIndex - 1 : text.length;
 }
 
 /** Where the string that begins at `start` ends; the end of the text when it does not. */
