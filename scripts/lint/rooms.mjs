@@ -23,7 +23,7 @@ export const ROOMS = {
   'src/ports': { rooms: ['src/protocol'], packages: [], why: 'ports are interfaces, and classes that forward to them' },
   'src/store': { rooms: [...BASE, 'machines/page.ts'], packages: [], why: 'the store is pure' },
   'src/actors': { rooms: [], packages: [], why: 'every part of the agent has a line of its own below' },
-  'src/actors/observing': partOfAgent(['xstate', 'pino']),
+  'src/actors/observing': { ...partOfAgent(['xstate', 'pino']), rooms: [...partOfAgent([]).rooms, 'src/figures'] },
   'src/actors/running': partOfAgent(['xstate', 'pino'], 'observing'),
   'src/actors/env': partOfAgent(['pino'], 'observing', 'running'),
   'src/actors/peers': partOfAgent(['xstate'], 'observing', 'running', 'env'),
@@ -37,7 +37,7 @@ export const ROOMS = {
     why: 'actors reach the world through ports only',
   },
   'src/control': {
-    rooms: BASE,
+    rooms: [...BASE, 'src/figures'],
     packages: [
       '@nats-io/transport-node',
       'node:crypto',

@@ -63,8 +63,10 @@ export class Segments {
   }
 
   /**
-   * Resolves also when the same file is attached under this name already. Rejects `segment_not_found` when the path leads to none,
-   * so that nobody ends the session of another engine for a file that is not there; `segment_exists` when another file is attached, `wrong_session` when another session holds it, and `segment_in_use` when a session wants what no session holds, and it is in use.
+   * Resolves also when the same file is attached under this name already. Rejects `segment_not_found` when the path leads to no
+   * file, before it says that another session holds the segment: no engine ends that session for a file that is not there. Rejects
+   * `segment_exists` when another file is attached, `wrong_session` when another session holds the segment, and `segment_in_use`
+   * when a session wants a segment that no session holds and that is in use.
    */
   attach(name: string, source: SegmentSource, owner: SegmentOwner | undefined): Promise<{ bytes: number }> {
     return this.#inTurn(name, async () => {

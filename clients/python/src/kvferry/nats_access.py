@@ -122,7 +122,8 @@ class NatsAccess:
         if "certificate required" in lower or "bad certificate" in lower or "handshake" in lower:
             return ": the server asks for a certificate that its authorities have signed: nats_cert and nats_key"
         if "certificate has expired" in lower or "certificate is not yet valid" in lower:
-            now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            # To the hour, as the agents say it: a log that leaves out what it said before compares the texts.
+            now = f"{datetime.now(timezone.utc):%Y-%m-%dT%HZ}"
             return f": renew the server's certificate, unless the clock of this host is wrong: it says {now}"
         if "certificate verify failed" in lower and self.ca and "hostname" not in lower and "ip address" not in lower:
             return f": no authority in {self.ca} (nats_ca) has signed the server's certificate"
