@@ -90,15 +90,17 @@ export async function insist<T>(
     const untilDeadlineMs = Math.floor(deadlineMs - clock.now());
     if (untilDeadlineMs < 1) throw new KvferryError('deadline_exceeded', `${what}${refusal}`);
     const forAttemptMs = Math.min(options.attemptTimeoutMs, untilDeadlineMs);
+    let waited: boolean;
     try {
       return await attempt({ forAttemptMs, untilDeadlineMs });
     } catch (error) {
       if (error instanceof ReplyError || !isPassing(error)) throw error;
       if (error.code === 'publication_refused') refusal = `: ${error.message}`;
       counters.add('peer_calls_repeated');
-      const pauseMs = options.heartbeatMs * PAUSE_HEARTBEATS;
-      if (error.code !== 'deadline_exceeded') await sleep(clock, Math.min(pauseMs, untilDeadlineMs));
+      waited = error.code === 'deadline_exceeded';
     }
+    // Not where the error is caught: it keeps what NATS sent as long as it is in scope.
+    if (!waited) await sleep(clock, Math.min(options.heartbeatMs * PAUSE_HEARTBEATS, untilDeadlineMs));
   }
 }
 
