@@ -13,7 +13,7 @@ test('P19: an order is refused before it begins → its number stays free', asyn
   expect(session.next).toBe(1);
 });
 
-test('P28: answers of more than a megabyte → the oldest is forgotten, small ones are kept', async () => {
+test('P28: answers of more than a megabyte → the oldest of them is forgotten', async () => {
   const session = new Session({ id: '00000000000000f1', holder: 'engine', silentMs: 5000 }, 0);
   const lengths = [600_000, 600_000, 10, 10];
   const send = (number: number) =>

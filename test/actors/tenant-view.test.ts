@@ -59,7 +59,11 @@ describe('P32: an answer to a tenant', () => {
 
   test('P32: a refusal with a session → as the tenant gave it, with all else', () => {
     const cause = new Error('why');
-    const error = new KvferryError('wrong_session', 'no', { field: 'segment', cause, details: { session: 'team-a 1' } });
+    const error = new KvferryError('wrong_session', 'no', {
+      field: 'segment',
+      cause,
+      details: { session: 'team-a 1' },
+    });
     const refused = refusing(TEAM, error);
     expect(refused).toMatchObject({ code: 'wrong_session', field: 'segment', cause, details: { session: '1' } });
     expect(refusing(ALL_TENANTS, error)).toBe(error);
