@@ -114,6 +114,7 @@ describe('P32: requests', () => {
       });
       expect(await other(agent, 'explain', { request })).toMatchObject({ explanations: [] });
       expect(await other(agent, 'explain', { transfer: `${epoch}/r1/0` })).toMatchObject({ explanations: [] });
+      expect(await other(agent, 'inspect', { pages: true })).not.toHaveProperty('pages');
       expect(await other(agent, 'inspect', {})).toMatchObject({ actors: [], actorsTotal: 0 });
       // Only its own questions, which were refused.
       const { entries } = await made.call(agent, 'journal', { request }, 'team-b');
@@ -138,6 +139,8 @@ describe('P32: requests', () => {
     expect((await own('journal', {})).entries.every((entry) => entry.request === 'r1')).toBe(true);
     const { explanations } = await own('explain', { key: 'k0' });
     expect(explanations).toMatchObject([{ about: 'key', name: 'k0', state: 'ready', holders: [row] }]);
+    const transfer = await made.call('prefill-0', 'explain', { transfer: `${epoch}/r1/0` }, 'team-a');
+    expect(transfer.explanations).toMatchObject([{ about: 'transfer' }]);
     expect(await own('lookup', { keys: ['k0', 'k1'] })).toMatchObject({ held: 1 });
     // An operator sees whose it is.
     expect((await made.status('decode-0')).requests).toMatchObject([{ request: 'team-a r1', epoch }]);
@@ -166,6 +169,14 @@ describe('P32: keys', () => {
     expect(await made.ended('b')).toMatchObject({ end: 'ready', deduplicated: 1, bytes: 0 });
     const acquired = await made.call('decode-0', 'acquire', { request: 'b', epoch }, 'team-b');
     expect(made.pages(acquired)).toEqual(new Map([['k0', patternOf('team-a k0')]]));
+    // The chunk is theirs together, and its holders are not.
+    for (const [tenant, request] of [
+      ['team-a', 'a'],
+      ['team-b', 'b'],
+    ] as const) {
+      const { explanations } = await made.call('decode-0', 'explain', { key: 'k0' }, tenant);
+      expect(explanations.map(({ holders }) => holders.map((row) => row.request))).toEqual([[request]]);
+    }
   });
 
   test('P32: a page that another tenant had → not readable before its bytes are there', async () => {
@@ -207,6 +218,7 @@ describe('P32: source memory', () => {
     }
     expect(await made.call('prefill-0', 'renew', session, 'team-a')).toMatchObject({ order: 0 });
     expect((await made.call('prefill-0', 'status', {}, 'team-a')).sessions).toMatchObject([session]);
+    expect(await made.call('prefill-0', 'status', {}, 'team-b')).toMatchObject({ sessions: [], sessionsTotal: 0 });
   });
 
   test('P32: staging pages that are lent to another tenant → neither put nor given back', async () => {

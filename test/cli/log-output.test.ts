@@ -106,6 +106,15 @@ test('the process ends with lines that wait → they are written before it ends'
   expect(disk.content).toBe('one\ntwo\n');
 });
 
+test('the process ends while a line is being written → that line is there once', () => {
+  output.write('one\n');
+  output.write('two\n');
+  output.endNow();
+  expect(disk.content).toBe('two\n');
+  disk.settle();
+  expect(disk.content).toBe('two\none\n');
+});
+
 test('the process ends while the disk is full → the log gives up', () => {
   disk.room = 0;
   output.write('one\n');

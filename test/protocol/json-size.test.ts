@@ -29,6 +29,13 @@ describe('P28: the parts of a text are counted, wherever its spaces stand', () =
     expect(() => refuseManyParts(text(allowed + 2))).toThrow('message: it has ');
   });
 
+  test.each([1, 2, 3])('a text that ends with %i escaped backslashes → what follows it is counted', (count) => {
+    const first = `"${'\\\\'.repeat(count)}"`;
+    const elements = (length: number) => `[${[first, ...times(length - 1, '0')].join(',')}]`;
+    expect(() => refuseManyParts(elements(LIST_LENGTH_MAX))).not.toThrow();
+    expect(() => refuseManyParts(elements(LIST_LENGTH_MAX + 1))).toThrow('message: it has ');
+  });
+
   test('brackets and commas in texts → are no parts', () => {
     const texts = spaced(times(LIST_LENGTH_MAX, `"${'[{,\\"]}'.repeat(20)}"`), ',');
     expect(() => refuseManyParts(`[${texts}]`)).not.toThrow();

@@ -82,6 +82,15 @@ describe('the rights of roles', () => {
     expect(rolesThatPublish(subject)).toEqual(senders);
   });
 
+  test.each([
+    ['prefill-agent', ['abort', 'allocate', 'commit', 'connect', 'drained', 'inquire']],
+    ['decode-agent', ['admit', 'allocated', 'confirm', 'ended', 'handover', 'joined', 'prepare', 'verdict']],
+  ] as const)('P31: %s → sends what agents of its side say, and what both say', (role, own) => {
+    const said = rightsOf(role).publish.filter((subject) => subject.startsWith(`${K}.peer.`));
+    const names = said.map((subject) => subject.slice(subject.lastIndexOf('.') + 1));
+    expect(names.sort()).toEqual([...own, 'appeal', 'ping', 'report', 'yield'].sort());
+  });
+
   test('only an operator → provokes faults and cancels for all tenants', () => {
     const sends = (subject: string) => roles.filter((role: NatsRole) => rightsOf(role).publish.includes(subject));
     expect(sends(subjects.fault('*'))).toEqual(['operator']);

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from kvferry import Client, DecodeEngine, KvferryError, PrefillEngine, SourcePool
+from kvferry.decode_engine import _pages
 
-from .conftest import Pair, content, eventually, filled, fresh, new_request
+from .conftest import Pair, content, eventually, fake_of, filled, fresh, new_request
 from .worlds.world import PAGE_BYTES, World
 
 
@@ -90,6 +95,78 @@ async def test_a_lease_that_was_not_renewed_is_over(world: World, pair: Pair) ->
         again.check()
     assert over.value.code == "request_ended"
     await world.kill("decode-short")
+
+
+async def test_a_lease_counts_from_before_the_question(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, epoch = await ready(pair, fresh("a"))
+    step = 1_000_000
+    times = itertools.count(step, step)
+    monkeypatch.setattr("kvferry.decode_engine.now", lambda: next(times))
+    got = await pair.decode.take(request, epoch)
+    assert step < got.leased_until < 2 * step
+    await pair.decode.release(request, epoch)
+
+
+async def test_pages_whose_answer_was_lost_are_given_back(world: World, pair: Pair) -> None:
+    cluster, keys = fake_of(world).cluster, fresh("a")
+    request, epoch = await ready(pair, keys)
+    cluster.lose_answer("decode-0", "acquire")
+    with pytest.raises(KvferryError) as lost:
+        async with DecodeEngine(pair.client, "decode-0", call_timeout=0.05, patience=0).acquire(request, epoch):
+            pytest.fail("nothing was acquired")
+    assert lost.value.code == "deadline_exceeded"
+    arena = cluster.agents["decode-0"].arena
+    await eventually(lambda: arena is not None and keys[0] not in arena.entries, "the page is free")
+
+
+async def test_pages_of_a_caller_that_is_cancelled_are_given_back(world: World, pair: Pair) -> None:
+    cluster, keys = fake_of(world).cluster, fresh("a")
+    request, epoch = await ready(pair, keys)
+    agent = cluster.agents["decode-0"]
+    cluster.lose_answer("decode-0", "acquire")
+
+    async def look_up() -> None:
+        async with DecodeEngine(pair.client, "decode-0", call_timeout=60).lookup(keys):
+            pytest.fail("nothing was acquired")
+
+    looking = asyncio.create_task(look_up())
+    await eventually(lambda: not agent.lose_answers, "the agent has leased the page")
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    await pair.decode.release(request, epoch)
+    await eventually(lambda: agent.arena is not None and keys[0] not in agent.arena.entries, "the page is free")
+
+
+async def test_pages_are_given_back_when_a_later_question_for_more_is_refused(
+    world: World, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, keys = fake_of(world).cluster.agents["decode-0"], fresh("a", "b")
+    request, epoch = await ready(pair, keys)
+    call = pair.client.call
+
+    async def refuse_second(name: str, operation: str, fields: Mapping[str, object], **more: Any) -> dict[str, object]:
+        if fields.get("keys") == keys[1:]:
+            raise KvferryError("quota_exceeded", "no more", answered=True)
+        return await call(name, operation, fields, **more)
+
+    monkeypatch.setattr("kvferry.decode_engine.ACQUIRE_KEYS_MAX", 1)
+    monkeypatch.setattr(pair.client, "call", refuse_second)
+    with pytest.raises(KvferryError) as refused:
+        async with pair.decode.lookup(keys):
+            pytest.fail("nothing was acquired")
+    assert refused.value.code == "quota_exceeded"
+    await pair.decode.release(request, epoch)
+    await eventually(lambda: agent.arena is not None and keys[0] not in agent.arena.entries, "the page is free")
+
+
+@pytest.mark.parametrize(("page", "length"), [(4, 10), (3, 11)])
+def test_a_page_that_is_not_in_the_arena_is_not_read(page: int, length: int) -> None:
+    arena: Any = SimpleNamespace(pages=4, page_bytes=10, view=lambda *_: pytest.fail("it was read"))
+    reply: Any = {"keys": ["a"], "pages": [page], "generations": [1], "lengths": [length]}
+    with pytest.raises(KvferryError) as outside:
+        _pages(reply, arena)
+    assert outside.value.code == "inconsistent_reply"
 
 
 async def test_a_full_arena_lets_a_request_wait_until_pages_are_free(world: World, pair: Pair, segment: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 from kvferry import Client, KvferryError
 from kvferry.session import EngineSession, SessionOptions
 
+from .conftest import eventually
+
 OLD, NEXT = "a" * 16, "b" * 16
 
 
@@ -21,6 +23,8 @@ class RolledAgent:
     def __init__(self) -> None:
         self.epoch = OLD
         self.hand_over = False
+        self.opened: list[object] = []
+        self.ended: list[object] = []
         self._beat: Callable[[dict[str, Any]], None] | None = None
 
     async def on_heartbeat(self, _: str, handler: Callable[[dict[str, Any]], None]) -> RolledAgent:
@@ -34,10 +38,12 @@ class RolledAgent:
 
     async def close(self) -> None: ...
 
-    async def open(self, _: str, **fields: object) -> dict[str, Any]:
+    async def open(self, _: str, *, session: str, **fields: object) -> dict[str, Any]:
+        self.opened.append(session)
         return {"epoch": self.epoch}
 
-    async def end(self, _: str, **fields: object) -> dict[str, Any]:
+    async def end(self, _: str, *, session: str, **fields: object) -> dict[str, Any]:
+        self.ended.append(session)
         return {"epoch": self.epoch, "chunksInUse": 0}
 
     async def barrier(self, _: str, **fields: object) -> dict[str, Any]:
@@ -45,17 +51,25 @@ class RolledAgent:
 
     async def call(self, *_: object, **options: object) -> dict[str, Any]:
         if self.hand_over and self.epoch == OLD:
-            self.epoch = NEXT
-            assert self._beat is not None
-            self._beat({"epoch": NEXT, "draining": False})
+            self.roll(NEXT)
             raise KvferryError("no_responders", "no subscriber")
         return {"epoch": self.epoch}
 
+    def roll(self, epoch: str) -> None:
+        """The next process has the name."""
+        self.epoch = epoch
+        self.beat(epoch)
 
-async def session_of(agent: RolledAgent) -> EngineSession:
-    async def nothing(*_: object) -> None: ...
+    def beat(self, epoch: str, draining: bool = False) -> None:
+        assert self._beat is not None
+        self._beat({"epoch": epoch, "draining": draining})
 
-    set_up = cast(Callable[..., Awaitable[None]], nothing)
+
+async def session_of(agent: RolledAgent, attach: Callable[[], None] = lambda: None) -> EngineSession:
+    async def set_up_by(*_: object) -> None:
+        attach()
+
+    set_up = cast(Callable[..., Awaitable[None]], set_up_by)
     options = SessionOptions(
         cast(Client, agent), "p", "e", set_up, lambda _: None, call_timeout=1, patience=5, silent=30
     )
@@ -80,4 +94,40 @@ async def test_what_was_begun_before_does_not_go_on_in_the_next_session() -> Non
     with pytest.raises(KvferryError) as lost:
         (await session.order("put", {}, only=before)).result()
     assert lost.value.code == "sender_lost"
+    await session.end()
+
+
+async def test_an_agent_that_is_rolled_twice_is_noticed_twice() -> None:
+    agent = RolledAgent()
+    session = await session_of(agent)
+    for epoch in (NEXT, "c" * 16):
+        agent.roll(epoch)
+        assert (await session.order("put", {})).result() == {"epoch": epoch}
+    assert len(set(agent.opened)) == 3
+    await session.end()
+
+
+async def test_a_process_that_drains_or_had_the_name_before_ends_no_session() -> None:
+    agent = RolledAgent()
+    session = await session_of(agent)
+    agent.beat(NEXT, draining=True)
+    assert session.current is not None
+    agent.roll(NEXT)
+    await session.order("put", {})
+    present = session.current
+    agent.beat(OLD)
+    assert (present is not None, session.current) == (True, present)
+    await session.end()
+
+
+async def test_a_session_whose_memory_was_not_attached_is_ended_and_not_used_again() -> None:
+    agent, failures = RolledAgent(), [KvferryError("deadline_exceeded", "no answer")]
+
+    def attach() -> None:
+        if failures:
+            raise failures.pop()
+
+    session = await session_of(agent, attach)
+    assert len(set(agent.opened)) == 2
+    await eventually(lambda: agent.ended == agent.opened[:1], "the first session is ended")
     await session.end()

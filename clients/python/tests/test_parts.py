@@ -85,7 +85,7 @@ async def test_a_slot_comes_back_only_from_the_process_that_has_it(pool: SourceP
     chunks = [pool.place("a", 0, 10), pool.place("b", 1, 10)]
     lent.lend("r", 0, chunks)
     lent.sending("r", 0, SESSION)
-    release = {"v": 2, "request": "r", "epoch": SESSION.epoch, "batch": 0, "positions": [1, 7]}
+    release = {"v": 2, "request": "r", "epoch": SESSION.epoch, "batch": 0, "positions": [1, 2, 7]}
     lent.released({**release, "epoch": "f" * 16})  # type: ignore[typeddict-item]
     assert free == []
     lent.released(release)  # type: ignore[arg-type]
@@ -147,6 +147,34 @@ async def test_a_refused_batch_comes_back_and_a_foreign_chunk_is_not_kept(pool: 
     assert free == [3]
     lent.lend("r", 1, [place(1, 0)])
     assert lent.sessions() == set()
+
+
+async def test_a_batch_that_came_back_while_the_agent_was_asked_does_not_come_back_again(pool: SourcePool) -> None:
+    lent, free = lendings(pool)
+    lent.lend("r", 0, [pool.place("a", 0, 10)])
+    lent.sending("r", 0, SESSION)
+    lent.doubtful("r", 0)
+    asked = lent.lent_in(SESSION, "doubtful")
+    lent.refused("r", 0)
+    lent.keep_only(asked, [])
+    assert free == [0]
+
+
+def test_a_pool_leaves_a_file_that_took_the_place_of_an_abandoned_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another engine of that name was faster."""
+    file = tmp_path / "kvferry-engine"
+    file.write_bytes(b"old")
+
+    def replace_and_lock(*_: object) -> None:
+        file.unlink()
+        file.write_bytes(b"new")
+
+    monkeypatch.setattr("kvferry.source_pool.fcntl.flock", replace_and_lock)
+    with pytest.raises(KvferryError) as taken:
+        SourcePool.create("engine", slot_bytes=10, slots=2, directory=str(tmp_path))
+    assert (taken.value.code, file.read_bytes()) == ("segment_exists", b"new")
 
 
 def test_a_pool_removes_what_a_dead_engine_left_behind(tmp_path: Path) -> None:

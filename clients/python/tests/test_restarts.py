@@ -170,6 +170,35 @@ async def test_a_put_without_any_answer_gives_its_slots_back_when_it_is_known(
         await all_free(engine)
 
 
+async def test_a_request_whose_put_was_not_answered_can_be_cancelled(
+    world: World, client: Client, pool: SourcePool
+) -> None:
+    cluster = fake_of(world).cluster
+    agent = cluster.agents["prefill-0"]
+    async with await PrefillEngine.open(client, "prefill-0", pool, call_timeout=0.05, patience=0) as engine:
+        stream = engine.begin(new_request(), None, total_chunks=1, timeout=600)
+        cluster.lose_answer("prefill-0", "put")
+        with pytest.raises(KvferryError):
+            await stream.append(await filled(engine, fresh("a")))
+        assert [one.request for one in agent.sending.unended()] == [stream.plan.request]
+        await stream.cancel()
+        assert agent.sending.unended() == []
+        await all_free(engine)
+
+
+async def test_batches_behind_a_refused_one_leave_no_slot_behind(
+    world: World, client: Client, pool: SourcePool
+) -> None:
+    fake_of(world)
+    client._transport.message_bytes_max = 3000  # type: ignore[misc]
+    async with await PrefillEngine.open(client, "prefill-0", pool) as engine:
+        chunks = await filled(engine, [f"{key}{'-' * 400}" for key in fresh(*"abcdefgh")])
+        with pytest.raises(KvferryError) as refused:
+            await engine.put(new_request(), "prefill-0", chunks, timeout=30)
+        assert refused.value.code == "role_mismatch"
+        await all_free(engine)
+
+
 async def test_a_cancelled_caller_leaves_no_slot_behind(client: Client, pool: SourcePool) -> None:
     async with await PrefillEngine.open(client, "prefill-0", pool) as engine:
         for steps in range(6):

@@ -52,11 +52,13 @@ class DecodeEngine:
 
         Raises `request_active` before the request has ended, `request_ended` when it was not ready or its leases
         are over, `unknown_request` and `receiver_lost` when the agent was restarted, and as the client does."""
+        replies: list[AcquireReply] = []
         try:
-            acquired = await self.take(request, epoch, keys)
-        except KvferryError as error:
-            if not error.answered:
-                # The agent may have leased pages, and its answer was lost.
+            acquired = await self._take(request, epoch, keys, replies)
+        except BaseException as error:
+            is_refused = isinstance(error, KvferryError) and error.answered
+            if replies or not is_refused:
+                # The agent has leased pages, or it may have: its answer was lost, or the caller was cancelled.
                 in_background(self._let_go(request, epoch))
             raise
         try:
@@ -92,10 +94,15 @@ class DecodeEngine:
 
     async def take(self, request: str, epoch: str, keys: Sequence[str] | None = None) -> Acquired:
         """As `acquire`, and without an end: call `release`. Repeated, it renews the leases."""
+        return await self._take(request, epoch, keys, [])
+
+    async def _take(
+        self, request: str, epoch: str, keys: Sequence[str] | None, replies: list[AcquireReply]
+    ) -> Acquired:
+        """`replies`: gets the answers of the agent, also when this raises."""
         if keys is not None and len(keys) == 0:
             raise invalid_field("keys", "no key was named")
         asked_at = now()
-        replies: list[AcquireReply] = []
         if keys is None:
             await self._ask(request, epoch, None, replies)
         else:

@@ -143,22 +143,28 @@ class _Attempts:
         self._may_be_executed = False
 
     async def outcome(self) -> Outcome:
-        while True:
-            try:
-                return Outcome(reply=await self._attempt())
-            except KvferryError as error:
-                if is_session_over(error):
-                    return self._over(error)
-                if _is_answer(error):
-                    return self._refused(error)
-                if not _is_passing(error) or now() >= self._order.until or self._session.is_lost:
-                    return self._given_up(error)
-            except asyncio.CancelledError:
-                # The number must not stay open, or no later order is executed.
-                self._may_be_executed = True
-                in_background(self._settled())
-                raise
-            await pause(_PAUSE)
+        try:
+            while (outcome := await self._outcome_of_attempt()) is None:
+                await pause(_PAUSE)
+            return outcome
+        except asyncio.CancelledError:
+            # Also between two attempts. The number must not stay open, or no later order is executed.
+            self._may_be_executed = True
+            in_background(self._settled())
+            raise
+
+    async def _outcome_of_attempt(self) -> Outcome | None:
+        """None: another attempt follows."""
+        try:
+            return Outcome(reply=await self._attempt())
+        except KvferryError as error:
+            if is_session_over(error):
+                return self._over(error)
+            if _is_answer(error):
+                return self._refused(error)
+            if not _is_passing(error) or now() >= self._order.until or self._session.is_lost:
+                return self._given_up(error)
+            return None
 
     async def _attempt(self) -> dict[str, Any]:
         # While NATS is away the message is refused here, and no agent can execute it.

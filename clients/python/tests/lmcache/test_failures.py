@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from kvferry import KvferryError
+from kvferry import KvferryError, RequestEnd
 from kvferry.lmcache.config import AdapterConfig
+from kvferry.lmcache.copying import copy
+from kvferry.lmcache.fetching import Fetching, _own, _Routed
 from kvferry.lmcache.link import Link
+from kvferry.lmcache.releases import Releases
 from kvferry.lmcache.storing import Stored
 from kvferry.waiting import now
 
@@ -109,3 +115,51 @@ async def test_chunks_that_do_not_fit_the_slots_are_refused_with_the_remedy(worl
     async with server(world, "prefill-0", chunk_bytes=500) as prefill:
         with pytest.raises(KvferryError, match="a chunk has 1000 bytes, and slots have 500: set chunk_bytes 1000"):
             await prefill.store(new_keys(1))
+
+
+async def test_a_lease_that_is_over_before_the_copy_is_made_is_not_right(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(world, "prefill-0") as prefill, server(world, "decode-0", senders=("prefill-0",)) as decode:
+        keys = new_keys(1)
+        await prefill.store(keys)
+        assert await decode.lookup(keys) == [True]
+
+        def copy_for_ever(source: Any, target: Any) -> None:
+            copy(source, target)
+            monkeypatch.setattr("kvferry.acquired.now", lambda: float("inf"))
+
+        monkeypatch.setattr("kvferry.lmcache.locks.copy", copy_for_ever)
+        assert await decode.load(keys) == [None]
+
+
+class HeldFetching(Fetching):
+    """Its chunks arrive when a test says so."""
+
+    def __init__(self, released: list[str]) -> None:
+        releases = SimpleNamespace(release=lambda request, _: released.append(request))
+        super().__init__(cast(Link, None), cast(Releases, releases), AdapterConfig(agent="d"))
+        self.may_arrive = asyncio.Event()
+
+    async def _fetch(self, chunk: str) -> RequestEnd:
+        await self.may_arrive.wait()
+        return RequestEnd(chunk, "a" * 16, "ready")
+
+
+async def test_a_chunk_that_is_late_for_one_lookup_stays_for_the_next_one() -> None:
+    released: list[str] = []
+    fetching = HeldFetching(released)
+    async with fetching.fetched(["chunk"], now()):
+        pass
+    asyncio.get_running_loop().call_soon(fetching.may_arrive.set)
+    async with fetching.fetched(["chunk"], now() + 30):
+        assert released == []
+    await eventually(lambda: released == ["chunk"], "its lease is given back")
+
+
+def test_an_offer_of_another_run_of_the_prefill_agent_is_not_the_chunk_that_was_routed() -> None:
+    routed = _Routed("p", "r", "a" * 16, cast(Any, None))
+    assert _own(routed, RequestEnd("r", "a" * 16, "ready")).end == "ready"
+    with pytest.raises(KvferryError) as other:
+        _own(routed, RequestEnd("r", "b" * 16, "ready"))
+    assert other.value.code == "sender_lost"

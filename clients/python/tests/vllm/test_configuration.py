@@ -11,7 +11,18 @@ from kvferry.vllm.config import ConnectorConfig, EngineFacts, read_config
 from kvferry.vllm.keys import chunk_keys, rank_key
 from kvferry.vllm.layout import differences, read_layout
 
-from .engines import BLOCK_TOKENS, CHUNK_TOKENS, LAYERS, WIDTH, FakeGroup, FakeLora, FakeRequest, facts, layout
+from .engines import (
+    BLOCK_TOKENS,
+    CHUNK_TOKENS,
+    LAYERS,
+    WIDTH,
+    FakeGroup,
+    FakeLora,
+    FakeRequest,
+    FullAttentionSpec,
+    facts,
+    layout,
+)
 
 ENGINE = EngineFacts(model="models/tiny", revision=None, block_tokens=16, ranks=1)
 
@@ -20,6 +31,15 @@ class Position:
     def __init__(self, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+
+
+class SeveralSpecs:
+    """As vLLM's of a group whose layers differ."""
+
+    block_size = BLOCK_TOKENS
+
+    def __init__(self, kv_cache_specs: dict[str, FullAttentionSpec]) -> None:
+        self.kv_cache_specs = kv_cache_specs
 
 
 class Feature:
@@ -106,6 +126,16 @@ def test_two_engines_differ_in_what_changes_the_bytes() -> None:
     assert unknown == "backend is OTHER there and FAKE here"
 
 
+def test_layers_of_other_shapes_are_another_layout() -> None:
+    def text(*heads: int) -> str:
+        specs = {f"layers.{number}": FullAttentionSpec(heads=count) for number, count in enumerate(heads)}
+        return read_layout([FakeGroup(SeveralSpecs(specs))], facts(), CHUNK_TOKENS).text
+
+    # The largest number of heads, and the bytes of a chunk, are the same.
+    assert text(1, 2) == text(1, 2)
+    assert differences(text(1, 2), text(2, 1)).startswith("layers is ")
+
+
 def test_a_known_form_of_blocks_makes_block_sizes_free() -> None:
     assert layout(form="rows").text == layout(form="rows", block_tokens=8).text
 
@@ -144,10 +174,15 @@ def test_keys_differ_when_the_bytes_would_differ() -> None:
     found = [
         second(FakeRequest("a", tokens)),
         second(FakeRequest("a", tokens), model_id="models/other"),
+        # The same last part of a name.
+        second(FakeRequest("a", tokens), model_id="others/tiny"),
         second(FakeRequest("a", tokens), cache_dtype="fp8"),
         second(FakeRequest("a", tokens, lora_request=FakeLora("adapter"))),
         second(FakeRequest("a", tokens, cache_salt="tenant-1")),
         second(FakeRequest("a", tokens, cache_salt="tenant-2")),
+        # An adapter may have the name that another prompt has as its salt.
+        second(FakeRequest("a", tokens, lora_request=FakeLora("tenant-1"))),
+        second(FakeRequest("a", tokens, lora_request=FakeLora("adapter"), cache_salt="tenant-1")),
         second(FakeRequest("a", tokens, mm_features=image)),
         second(FakeRequest("a", tokens, mm_features=[Feature("image-2", 2, 3)])),
         second(FakeRequest("a", tokens, mm_features=[Feature("image-1", 9, 3)])),

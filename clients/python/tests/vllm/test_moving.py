@@ -2,77 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
-from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
 
 import pytest
 
-from kvferry import Client, PrefillEngine, SourcePool
-from kvferry.loop_thread import LoopThread
-from kvferry.testing import FakeCluster
+from kvferry import PrefillEngine, SourcePool
 
-from .engines import BLOCK_TOKENS, WAIT_SECONDS, FakeCache, FakeEngine, ask, eventually, expected, prompt, scheduled
-
-T = TypeVar("T")
-
-
-class Servers:
-    """Agents, and engines that are made when a test asks for them."""
-
-    def __init__(self) -> None:
-        self.loop = LoopThread("test")
-        self.engines: list[FakeEngine] = []
-        self.chunk_bytes = FakeCache().chunk_bytes
-
-        async def make() -> FakeCluster:
-            cluster = FakeCluster(page_bytes=self.chunk_bytes, pages=16, heartbeat_seconds=0.05)
-            await cluster.start("prefill-0", "prefill")
-            await cluster.start("decode-0", "decode")
-            return cluster
-
-        self.cluster = self.loop.run(make())
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run(work, WAIT_SECONDS)
-
-    def engine(self, agent: str, role: str, **extra: Any) -> FakeEngine:
-        async def connect() -> Client:
-            return self.cluster.client(call_timeout=1)
-
-        made = FakeEngine(agent, role, self.loop, connect, {"slots": 16, "load_timeout": 10, **extra})
-        self.engines.append(made)
-        return made
-
-    @property
-    def prefill(self) -> FakeEngine:
-        return self.engine("prefill-0", "producer")
-
-    @property
-    def decode(self) -> FakeEngine:
-        return self.engine("decode-0", "consumer")
-
-    def free_pages(self) -> int:
-        arena = self.cluster.agents["decode-0"].arena
-        assert arena is not None
-        return arena.free
-
-    def close(self) -> None:
-        for engine in self.engines:
-            engine.worker.close()
-        self.run(self.cluster.close())
-        self.loop.stop()
-
-
-@pytest.fixture
-def servers() -> Iterator[Servers]:
-    made = Servers()
-    try:
-        yield made
-    finally:
-        made.close()
+from .engines import BLOCK_TOKENS, WAIT_SECONDS, ask, eventually, expected, prompt, scheduled
+from .servers import Servers
 
 
 @pytest.mark.parametrize("receiver", [None, "decode-0"])
@@ -157,6 +97,18 @@ def test_a_prefill_agent_that_is_away_gives_the_router_nothing_after_one_line(
         assert prefill.prefill(prompt(f"b{number}", 16, ask(), seed=number), [8, 8]) is None
     lines = [record for record in caplog.records if "put in part" in record.getMessage()]
     assert len(lines) == 1
+
+
+def test_a_prompt_that_its_agent_refuses_gives_the_router_nothing(servers: Servers) -> None:
+    prefill, request = servers.prefill, prompt("a", 16, ask("prefill-0"))
+    blocks = prefill.allocate(request, 16)
+    prefill.scheduler.allocated(request, blocks, 0)
+    prefill.compute(request, 0, 16)
+    prefill.run(scheduled(new=[("a", blocks, 0, 16)]))
+    producing = prefill.scheduler._producing
+    assert producing is not None
+    eventually(lambda: prefill.run(scheduled()) or producing._offered, "the scheduler knows that nothing was put")
+    assert prefill.end(request, "FINISHED_STOPPED") is None
 
 
 def test_a_full_pool_puts_the_beginning_of_a_prompt(servers: Servers) -> None:
@@ -252,6 +204,29 @@ def test_a_load_that_is_aborted_before_it_began_ends_and_gives_back(servers: Ser
     agent = servers.cluster.agents["prefill-0"]
     eventually(lambda: not agent.sending.unended(), "the offer is cancelled")
     assert decode.worker.failed_blocks() == set()
+
+
+def test_a_prompt_that_another_one_loads_is_not_cancelled(servers: Servers) -> None:
+    async def hold() -> None:
+        servers.cluster.may_move.clear()
+
+    async def go() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        servers.cluster.may_move.set()
+
+    servers.run(hold())
+    params = servers.prefill.prefill(prompt("a", 24, ask()), [24])
+    decode, loading, here = servers.decode, prompt("b", 24, params), prompt("c", 24, params)
+    tokens, _ = decode.scheduler.matched(loading, 0)
+    decode.allocate(loading, tokens)
+    decode.scheduler.allocated(loading, decode.blocks["b"], tokens)
+    decode.run(scheduled())
+    assert decode.fetch(here, local=24) == set()
+    servers.run(go())
+    decode.wait(loading)
+    assert decode.worker.failed_blocks() == set()
+    assert decode.contents(loading) == expected(loading.prompt_token_ids or [], 6)
 
 
 def test_a_load_without_an_end_fails_in_time(servers: Servers) -> None:
@@ -356,6 +331,19 @@ def test_an_agent_of_another_role_is_one_line_and_no_failure(
         assert engine.fetch(request) == set(engine.blocks["b"])
     else:
         assert engine.prefill(prompt("a", 16, ask()), [8, 8]) is None
+
+
+def test_an_agent_whose_pages_are_too_small_is_one_line_with_both_sizes(
+    servers: Servers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "vllm.kvferry")
+    servers.cluster.page_bytes = servers.chunk_bytes - 1
+    servers.run(servers.cluster.start("decode-p", "decode"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kvferry.background_link.START_SECONDS", 0.1)
+        servers.engine("decode-p", "consumer")
+    problem = f"has pages of {servers.chunk_bytes - 1} bytes, and a chunk has {servers.chunk_bytes}: start it with"
+    assert problem in caplog.records[0].getMessage()
 
 
 def test_many_prompts_leave_nothing_behind(servers: Servers) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
+import pytest
+
 from kvferry import RequestEnd
 from kvferry.vllm.arriving import Arriving
 from kvferry.vllm.config import EngineFacts, read_config
@@ -92,6 +94,16 @@ async def test_a_rank_whose_event_came_too_early_asks_its_own_agent() -> None:
     routed = replace(REMOTE, is_routed=True)
     assert await Arriving(cast("Link", link), config, 1).ready(routed, 2) == "b" * 16
     assert link.client.routes == []
+
+
+async def test_a_rank_whose_event_was_lost_asks_for_its_own_part_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents of ranks can record another end than the event had, so `ask_end` does not do."""
+    monkeypatch.setattr("kvferry.vllm.arriving._ASK_SECONDS", 0.01)
+    config = read_config({"agent": "d-{rank}", "load_timeout": 5}, EngineFacts("m", None, 8, 2))
+    link = FakeLink()
+    link.client = RecordingClient(lambda: None)
+    assert await Arriving(cast("Link", link), config, 1).ready(REMOTE, 0) == "b" * 16
+    assert len(link.client.routes) == 1
 
 
 def test_all_ranks_name_the_same_members() -> None:

@@ -68,6 +68,22 @@ def test_a_preempted_prompt_goes_on_in_its_new_blocks() -> None:
     assert [(save.first, save.blocks) for save in resumed] == [(1, [[9, 10]])]
 
 
+def test_a_preempted_prompt_that_gets_blocks_again_is_the_same_request() -> None:
+    scheduler, request = side("producer"), prompt("a", 24, ask())
+    first = started(scheduler, request, [1, 2], 8).saves
+    scheduler.allocated(request, [7, 8, 9, 10, 11, 12], 0)
+    resumed = scheduler.step(scheduled(cached=[("a", [7, 8, 9, 10, 11, 12], 8, 16)], resumed=["a"])).saves
+    assert [(save.request, save.first) for save in resumed] == [(first[0].request, 1)]
+
+
+def test_a_prompt_that_ends_before_its_last_chunk_is_cancelled() -> None:
+    scheduler, request = side("producer"), prompt("a", 24, ask())
+    saves = started(scheduler, request, [1, 2], 8).saves
+    request.status.name = "FINISHED_STOPPED"
+    assert scheduler.finished(request) is None
+    assert scheduler.step(scheduled()).cancels == [Cancel(saves[0].request, None)]
+
+
 def test_a_step_without_new_blocks_can_complete_a_chunk() -> None:
     scheduler, request = side("producer"), prompt("a", 8, ask())
     assert started(scheduler, request, [1, 2], 6).saves == []
@@ -112,6 +128,17 @@ def test_a_prompt_that_was_put_in_part_says_how_many_tokens_there_are() -> None:
     params = scheduler.finished(request)
     assert params is not None
     assert (params["kvferry"]["tokens"], params["kvferry"]["epoch"]) == (8, "e" * 16)
+
+
+def test_a_report_about_a_prompt_that_has_ended_is_not_kept() -> None:
+    scheduler, request = side("producer"), prompt("a", 8, ask())
+    saves = started(scheduler, request, [1, 2], 8).saves
+    scheduler.reported(WorkerReport(None, {saves[0].request: 1}))
+    scheduler.finished(request)
+    scheduler.reported(WorkerReport(None, {saves[0].request: 0}))
+    producing = scheduler._producing
+    assert producing is not None
+    assert producing._offered == {}
 
 
 def test_a_prompt_that_was_not_put_gives_the_router_nothing() -> None:
@@ -165,6 +192,13 @@ def test_a_decode_server_fetches_what_is_not_here() -> None:
     scheduler.allocated(request, blocks, 0)
     scheduler.finished(request)
     assert scheduler.step(scheduled()) == StepOrders()
+
+
+def test_no_more_tokens_are_fetched_than_the_prompt_has_in_chunks() -> None:
+    scheduler, request = side("consumer"), prompt("a", 30, answer(remote(tokens=80)))
+    assert scheduler.matched(request, 0) == (24, True)
+    scheduler.allocated(request, list(range(10, 16)), 24)
+    assert scheduler.step(scheduled()).loads[0].keys == chunk_keys(request, layout())
 
 
 def test_a_prompt_that_is_here_is_given_back() -> None:
