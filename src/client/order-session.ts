@@ -4,7 +4,7 @@
  */
 import type { ClockPort } from '../ports/clock.js';
 import { ReplyError } from '../protocol/codec.js';
-import { isKvferryError, type KvferryError } from '../protocol/errors.js';
+import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { OperationReply } from '../protocol/operations.js';
 import type { CallOptions, KvferryClient, OperationInput } from './kvferry-client.js';
 import { pause } from './pause.js';
@@ -193,7 +193,16 @@ class Order<O extends OrderedOperation> {
   #over(error: KvferryError): Outcome<OperationReply<O>> {
     this.#session.lose();
     if (!this.#mayBeExecuted) return { executed: false, error };
-    return { executed: false, error, doubt: Promise.resolve({ state: 'lost' }) };
+    return { executed: false, error: this.#lostBy(error), doubt: Promise.resolve({ state: 'lost' }) };
+  }
+
+  /** Why an order failed that was sent, and whose session was lost before it was answered. */
+  #lostBy(error: KvferryError): KvferryError {
+    if (isKvferryError(error, 'session_ended')) return error;
+    const { agent } = this.#options;
+    return new KvferryError('sender_lost', `agent ${agent} was restarted before it answered: use another request id`, {
+      cause: error,
+    });
   }
 
   /** The agent may have refused the message without taking its number, which would stop every later order. */

@@ -555,7 +555,7 @@ describe('a prefill engine whose agent is restarted', () => {
     };
     const putting = engine.put(plan, chunks).catch(({ code }) => code);
     await clock.advance(1000);
-    expect([await putting, agent.bodiesOf('put').length]).toEqual(['unknown_session', 2]);
+    expect([await putting, agent.bodiesOf('put').length]).toEqual(['sender_lost', 2]);
     agent.emitHeartbeat('p', successor);
     await clock.advance(0);
     expect(engine.slots.free).toBe(4);

@@ -22,7 +22,9 @@ AWAY_SECONDS = 2
 # Prompts come again, so that they can be judged in time.
 PROMPTS = 100
 TOKENS = 200
-WARM = 50
+# Of all prompts: after so many, and one kill of each agent, the memory of the engines is compared with that at the end. The
+# first prompt that is computed again lets vLLM allocate what it then keeps.
+WARM_SHARE = 0.25
 SAID_EVERY = 100
 
 
@@ -59,6 +61,7 @@ class Soak:
         self._play.memory_growth = max(growth.values())
         say(f"{self.loaded} of {self.answered} loaded, {self.kills} agents killed, growth in MiB {growth}")
         check(self._play.memory_growth <= GROWTH_MIB_MAX, f"memory has grown: {growth} MiB")
+        check(len(self._warm) > 0, f"{self.kills} agents were killed: ask for more prompts")
         check(self.loaded > 0, "nothing was loaded")
 
     async def _client(self) -> None:
@@ -70,7 +73,7 @@ class Soak:
             self._play.tell(tokens, answer, Expected.LOADED if is_good else Expected.RECOMPUTED, beside=True)
             self.loaded += is_good
             self.answered += 1
-            if self.answered == WARM:
+            if not self._warm and self.answered >= WARM_SHARE * self._count and self.kills >= len(self._at_kill) == 2:
                 self._warm = self._memory()
             if self.answered % SAID_EVERY == 0:
                 text = f"{self.answered} answers, {self.loaded} loaded, {self.kills} agents killed"
