@@ -22,8 +22,8 @@ AWAY_SECONDS = 2
 # Prompts come again, so that they can be judged in time.
 PROMPTS = 100
 TOKENS = 200
-# Of all prompts: after so many, and one kill of each agent, the memory of the engines is compared with that at the end. The
-# first prompt that is computed again lets vLLM allocate what it then keeps.
+# Of all prompts. After so many, and one kill of each agent, the memory of the engines is compared with that at the
+# end. The first prompt that is computed again lets vLLM allocate what it then keeps.
 WARM_SHARE = 0.25
 SAID_EVERY = 100
 

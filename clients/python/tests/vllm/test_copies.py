@@ -18,7 +18,7 @@ from .servers import Servers
 
 
 class Stream(HostLane):
-    """Copies that are ordered, and made when somebody waits for them, as on a device."""
+    """Copies that are ordered, and made when a caller waits for them, as on a device."""
 
     is_asynchronous = True
 
