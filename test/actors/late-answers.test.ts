@@ -1,7 +1,5 @@
 /** P28: an agent that answers a message later keeps only what it needs of it. */
 import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { serve } from '../../src/actors/agent/service.js';
@@ -11,10 +9,8 @@ import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
 import { KvferryError } from '../../src/protocol/errors.js';
 import { operationSchemas } from '../../src/protocol/operations.js';
 import { senderOf } from '../../src/protocol/subjects.js';
+import { collectGarbage } from '../support/collect-garbage.js';
 import { defaults } from './support.js';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 const schemas = { renew: operationSchemas.renew };
 const SESSION = 'a'.repeat(16);

@@ -1,17 +1,13 @@
 /** P28: a question to a peer that is asked again later keeps nothing of the attempts before. */
 import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { type AgentEnv, makeEnv } from '../../src/actors/env/agent-env.js';
 import { insist } from '../../src/actors/peers/peer-call.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
 import { KvferryError } from '../../src/protocol/errors.js';
+import { collectGarbage } from '../support/collect-garbage.js';
 import { defaults } from './support.js';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 test('P28: no peer listens → what NATS sent is not kept until the next attempt', async () => {
   const ports = { control: {}, fabric: {}, clock: new SimulatedClock(), logger: pino({ level: 'silent' }) };

@@ -1,8 +1,7 @@
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Arrivals } from '../../src/control/nats-arrivals.js';
+import { collectGarbage } from '../support/collect-garbage.js';
 
 function deliveries(arrivals: Arrivals, count: number, each: (number: number) => void = () => undefined): number[] {
   const delivered: number[] = [];
@@ -126,8 +125,7 @@ describe('P28: the messages that one read of the socket brings', () => {
       if (round > 2) await setImmediate();
     }
     await setImmediate();
-    setFlagsFromString('--expose-gc');
-    (runInNewContext('gc') as () => void)();
+    collectGarbage();
     const held = kept.filter((message) => message.deref() !== undefined).length;
     expect(held).toBeLessThan(900);
   });

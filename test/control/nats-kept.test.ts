@@ -1,17 +1,13 @@
 /** P28: what a connection reads of a message, and what it keeps until the message is answered. */
 import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { connect, headers } from '@nats-io/transport-node';
 import { describe, expect, test } from 'vitest';
 import { connectNats } from '../../src/control/nats-control.js';
+import { collectGarbage } from '../support/collect-garbage.js';
 import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
 
 const MIB = 1024 ** 2;
 const TRACE = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 async function usedMiB(): Promise<number> {
   // The memory of buffers is given back beside the event loop, after a collection.

@@ -1,16 +1,12 @@
 /** A message costs no more than its size, however it is made, and what is kept of it no more than what is shown. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { decode, toFailure } from '../../src/protocol/codec.js';
 import { failure } from '../../src/protocol/fields.js';
 import { operationSchemas } from '../../src/protocol/operations.js';
 import { heartbeat, peerSchemas } from '../../src/protocol/peer-messages.js';
+import { collectGarbage } from '../support/collect-garbage.js';
 
 const MIB = 1024 ** 2;
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 function usedMiB(): number {
   collectGarbage();
