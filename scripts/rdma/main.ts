@@ -40,7 +40,7 @@ await new Command('test:rdma')
   .addOption(
     new Option('--patience <factor>', 'factor of every limit of time in the guest')
       .argParser(numberBetween(1, 1000))
-      .default(10),
+      .default(20),
   )
   .option('--one-by-one', 'boot one guest after the other; by default each has 3 GiB of memory at the same time')
   .option('--json', 'print the result as one JSON object on the last line')

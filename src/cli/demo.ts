@@ -7,7 +7,7 @@ import { realProviders } from '../protocol/fields.js';
 import { type DemoReport, isGood, renderReport } from './demo/report.js';
 import { type DemoOptions, runDemo } from './demo/run-demo.js';
 import { addAccessOptions, type NatsFlags, natsPlace } from './nats-option.js';
-import { bytes, fraction, numberBetween } from './option-parsers.js';
+import { bytes, bytesOrNone, fraction, numberBetween } from './option-parsers.js';
 import { EXIT_FAILURE, type Terminal } from './terminal.js';
 
 interface DemoFlags extends NatsFlags {
@@ -72,7 +72,11 @@ export function demoCommand(terminal: Terminal): Command {
         .argParser(numberBetween(0, 2 ** 31))
         .default(1),
     )
-    .addOption(size('--quiet-bytes <size>', 'bytes to move in the quiet phase, which measures the rate', GIB))
+    .addOption(
+      new Option('--quiet-bytes <size>', 'bytes to move in the quiet phase, which measures the rate; 0: no such phase')
+        .argParser(bytesOrNone)
+        .default(GIB, formatBytes(GIB)),
+    )
     .addOption(
       new Option('--control-batches <count>', 'tiny batches in the quiet phase; it measures the last fifth of them')
         .argParser(numberBetween(CONTROL_BATCHES_MIN, 100_000))

@@ -17,6 +17,10 @@ export function bytes(text: string): number {
   return value;
 }
 
+export function bytesOrNone(text: string): number {
+  return parseBytes(text) === 0 ? 0 : bytes(text);
+}
+
 export function listenAddress(text: string): ListenAddress {
   const address = parseListenAddress(text);
   if (address !== undefined) return address;

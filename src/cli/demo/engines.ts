@@ -7,7 +7,7 @@ import { PrefillEngine } from '../../client/prefill-engine.js';
 import { RequestEnds } from '../../client/request-ends.js';
 import { SharedFile } from '../../client/shared-file.js';
 import type { SourceChunk } from '../../client/source-memory.js';
-import { patient } from '../../processes/patience.js';
+import { patient, patientTimeout } from '../../processes/patience.js';
 import type { Teardown } from '../../processes/teardown.js';
 import { poll } from '../../processes/within.js';
 import type { TerminalEvent } from '../../protocol/events.js';
@@ -17,6 +17,8 @@ import type { Violations } from './violations.js';
 
 /** Time for one answer of an agent. */
 const CALL_TIMEOUT_MS = 2_000;
+/** Silence after which an agent ends the session of an engine. */
+const SESSION_SILENT_MS = 30_000;
 
 export interface Engines {
   readonly prefill: readonly PrefillEngine[];
@@ -62,6 +64,7 @@ export async function openEngines(
       ends,
       patienceMs,
       callTimeoutMs,
+      silentMs: patientTimeout(SESSION_SILENT_MS),
       onReleasedTwice: ({ request, batch }, position) =>
         violations.add(`source of ${request}, batch ${batch}, position ${position} was released twice`),
     });

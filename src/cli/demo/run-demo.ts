@@ -37,6 +37,7 @@ export interface DemoOptions {
   /** Address on which the agents listen. */
   readonly bindAddress: string;
   readonly seed: number;
+  /** Bytes to move in the quiet phase; 0: there is no quiet phase. */
   readonly quietBytes: number;
   readonly controlBatches: number;
   /** A NATS server that is running already. */
@@ -107,7 +108,7 @@ class Demo {
   }
 
   async run(): Promise<DemoReport> {
-    const { existingAgents, inspect, seed } = this.#options;
+    const { existingAgents, inspect, quietBytes, seed } = this.#options;
     const nats = this.#options.nats ?? (await this.#startNats());
     const client = await this.#connect(nats);
     if (inspect) await this.#inspect(nats);
@@ -115,7 +116,8 @@ class Demo {
     const load = await this.#phase((teardown) =>
       existingAgents ? this.#loadOnExisting(client, teardown) : this.#loadOnOwn(client, nats, teardown),
     );
-    const quiet = existingAgents ? undefined : await this.#phase((teardown) => this.#quiet(client, nats, teardown));
+    const isQuiet = !existingAgents && quietBytes > 0;
+    const quiet = isQuiet ? await this.#phase((teardown) => this.#quiet(client, nats, teardown)) : undefined;
     const mismatches = [...load.mismatches, ...(quiet?.mismatches ?? [])];
     for (const problem of [...load.problems, ...mismatches.map((mismatch) => `mismatch: ${mismatch}`)]) {
       this.#output.say(problem);
