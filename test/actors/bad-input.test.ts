@@ -138,6 +138,7 @@ const cases: Case[] = [
   atPrefill('acquire')('a sender', { v: 2, request: 'r', epoch: '0'.repeat(16) }, 'role_mismatch', 'subject'),
   atPrefill('fly')('an unknown operation', { v: 2 }, 'unknown_operation', 'subject'),
   atDecode('put')('a receiver', put, 'role_mismatch', 'subject'),
+  atDecode('put')('a body that is not read', '{"v":2,', 'role_mismatch', 'subject'),
   atDecode('acquire')(
     'an unknown request',
     { v: 2, request: 'x', epoch: '0'.repeat(16) },

@@ -246,18 +246,18 @@ describe('P32: source memory', () => {
 
 describe('P32: who asks', () => {
   test.each([
-    ['_hidden', 'put', 'invalid_field'],
-    ['_all', 'put', 'invalid_field'],
-    ['_all', 'acquire', 'invalid_field'],
-    ['x'.repeat(65), 'status', 'invalid_field'],
-  ] as const)('P32: tenant %s sends %s → %s', async (tenant, operation, code) => {
+    ['_hidden', 'put', 'prefill-0', 'invalid_field'],
+    ['_all', 'put', 'prefill-0', 'invalid_field'],
+    ['_all', 'acquire', 'decode-0', 'invalid_field'],
+    ['x'.repeat(65), 'status', 'prefill-0', 'invalid_field'],
+  ] as const)('P32: tenant %s sends %s to %s → %s', async (tenant, operation, agent, code) => {
     const made = await cluster();
     const bodies = {
       put: { request: 'r', batch: 0, last: true, totalChunks: 0, timeoutMs: 1000, keys: [], source: [] },
       acquire: { request: 'r', epoch: '0'.repeat(16) },
       status: {},
     };
-    expect(await outcome(made, tenant, 'prefill-0', operation, bodies[operation] as never)).toBe(code);
+    expect(await outcome(made, tenant, agent, operation, bodies[operation] as never)).toBe(code);
   });
 
   test('P32: the default tenant names a request of another one → invalid_field', async () => {

@@ -58,15 +58,16 @@ export function serve<S extends Schemas>(
         throw new KvferryError('unknown_operation', `there is no operation ${operation}`, { field: 'subject' });
       }
       const from = sent.from(message.subject);
-      const request = sent.enter(decode(schema.request, message.body) as object, from, operation);
-      notes.about = aboutMessage(request);
-      env.tracer?.received(operation, notes.about, message.headers);
       const handler = handlers[operation];
+      // Before the body is read, which takes long when the body is large.
       if (handler === undefined) {
         const { agent, role } = env.options;
         const message = `agent ${agent} has role ${role} and does not serve ${operation}`;
         throw new KvferryError('role_mismatch', message, { field: 'subject' });
       }
+      const request = sent.enter(decode(schema.request, message.body) as object, from, operation);
+      notes.about = aboutMessage(request);
+      env.tracer?.received(operation, notes.about, message.headers);
       return handler(request as never, from);
     });
   });

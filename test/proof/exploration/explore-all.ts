@@ -24,7 +24,7 @@ export async function exploreAll(
   onExplored: (explored: Explored) => void,
 ): Promise<readonly Explored[]> {
   const taken = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const work: ExploreWork = { taken, names: mostFaultsFirst(names), statesMax: options.statesMax };
+  const work: ExploreWork = { taken, names: largestFirst(names), statesMax: options.statesMax };
   const all: Explored[] = [];
   const thread = () =>
     new Promise<void>((resolve, reject) => {
@@ -40,8 +40,14 @@ export async function exploreAll(
   return all.sort((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
 }
 
-/** The number of states grows with the number of faults. A large world that is begun last would keep one thread alone at work. */
-function mostFaultsFirst(names: readonly string[]): string[] {
-  const parts = (name: string) => name.split('-').length;
-  return names.toSorted((one, other) => parts(other) - parts(one));
+/** What two requests of two batches add to the size of a world, in faults. */
+const BATCHES_WEIGHT = 2;
+
+/**
+ * The number of states grows with the number of faults, and with that of batches. A large world that is begun last would keep one
+ * thread alone at work.
+ */
+function largestFirst(names: readonly string[]): string[] {
+  const weight = (name: string) => name.split('-').length + (name.startsWith('bothBatches') ? BATCHES_WEIGHT : 0);
+  return names.toSorted((one, other) => weight(other) - weight(one));
 }
