@@ -13,9 +13,10 @@ import { notRefused } from './tried.js';
 const MIB = 1024 ** 2;
 /** Longer than an agent answers on a loaded machine, shorter than the expansion of one such message took. */
 const ANSWER_MS_MAX = 2_000;
-const GROWTH_MIB_MAX = 50;
+/** Bodies that were read and wait to be collected take more than 50 MiB. What an attack would fill takes more than this. */
+const GROWTH_MIB_MAX = 120;
 const REASON_BYTES = 900_000;
-const ABORTS = 40;
+const ABORTS = 250;
 const GHOSTS = 12;
 const FLOOD = 20_000;
 /** Each of four agents receives it. */
