@@ -12,7 +12,7 @@ import { pause } from './pause.js';
 import { waitFor } from './wait-for.js';
 
 /** Long enough for a pause of the engine's process; the agent holds the memory of a dead engine for so long. */
-const SILENT_MS = 30_000;
+export const SILENT_MS = 30_000;
 /** Calls that keep the session open, during one silence. */
 const RENEWALS = 4;
 /** Between two attempts to open a session. */

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { AcquiredChunks } from '../../client/acquired-chunks.js';
 import { DecodeEngine } from '../../client/decode-engine.js';
+import { SILENT_MS } from '../../client/engine-session.js';
 import type { KvferryClient } from '../../client/kvferry-client.js';
 import { PrefillEngine } from '../../client/prefill-engine.js';
 import { RequestEnds } from '../../client/request-ends.js';
@@ -17,8 +18,6 @@ import type { Violations } from './violations.js';
 
 /** Time for one answer of an agent. */
 const CALL_TIMEOUT_MS = 2_000;
-/** Silence after which an agent ends the session of an engine. */
-const SESSION_SILENT_MS = 30_000;
 
 export interface Engines {
   readonly prefill: readonly PrefillEngine[];
@@ -64,7 +63,7 @@ export async function openEngines(
       ends,
       patienceMs,
       callTimeoutMs,
-      silentMs: patientTimeout(SESSION_SILENT_MS),
+      silentMs: patientTimeout(SILENT_MS),
       onReleasedTwice: ({ request, batch }, position) =>
         violations.add(`source of ${request}, batch ${batch}, position ${position} was released twice`),
     });
