@@ -130,6 +130,14 @@ def test_chunks_that_did_not_come_are_reported_block_by_block(servers: Servers) 
     assert decode.contents(request)[:4] == expected(request.prompt_token_ids or [], 4)
 
 
+def test_a_prompt_is_loaded_when_the_first_answer_of_the_prefill_agent_is_lost(servers: Servers) -> None:
+    params = servers.prefill.prefill(prompt("a", 24, ask()), [24])
+    servers.cluster.lose_answer("prefill-0", "route")
+    decode, request = servers.decode, prompt("b", 24, params)
+    assert decode.fetch(request) == set()
+    assert decode.contents(request) == expected(request.prompt_token_ids or [], 6)
+
+
 def test_an_aborted_prefill_is_cancelled_and_fails_the_load(servers: Servers) -> None:
     prefill, decode = servers.prefill, servers.decode
     request = prompt("a", 24, ask())
@@ -282,7 +290,7 @@ def test_a_prompt_that_is_put_too_late_holds_no_page(servers: Servers) -> None:
             await client.close()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kvferry.vllm.arriving._REPEAT_SECONDS", 0.0)
+        patch.setattr("kvferry.vllm.arriving._EARLY_SECONDS", 0.0)
         assert decode.fetch(request) == set(decode.blocks["b"])
         servers.run(put())
         eventually(lambda: servers.free_pages() == 16, "the pages are free again")

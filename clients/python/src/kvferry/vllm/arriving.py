@@ -25,8 +25,10 @@ T = TypeVar("T")
 
 log = logging.getLogger("vllm.kvferry")
 
-_REPEAT_SECONDS = 2.0
-"""How long a message is repeated that was not answered, or came before the put that it names."""
+_EARLY_SECONDS = 2.0
+"""How long a message is repeated that came before the put that it names."""
+_UNANSWERED_SECONDS = 3.0
+"""How long a message is repeated that was not answered: the next attempt begins before that."""
 _ABSENT_SECONDS = 0.5
 """The same, while no process has the name of the agent: the next one does not know the prompt."""
 _REPEAT_PAUSES = (0.001, 0.02)
@@ -188,9 +190,16 @@ async def _repeated(message: Callable[[], Awaitable[T]]) -> T:
         try:
             return await message()
         except KvferryError as error:
-            passes = error.code in _PASSES or is_away(error)
-            patience = _ABSENT_SECONDS if error.code == "no_responders" else _REPEAT_SECONDS
-            if not passes or now() - began >= patience:
+            if now() - began >= _patience(error):
                 raise
         await pause(wait)
         wait = min(2 * wait, longest)
+
+
+def _patience(error: KvferryError) -> float:
+    """How long after its first attempt a message is repeated that failed so. Seconds."""
+    if error.code == "no_responders":
+        return _ABSENT_SECONDS
+    if is_away(error):
+        return _UNANSWERED_SECONDS
+    return _EARLY_SECONDS if error.code in _PASSES else 0
