@@ -85,6 +85,7 @@ const promises = {
     'cases >= 25': summary.cases >= 25,
     equalTokens: summary.equalTokens === true,
     'maxLogprobDiff == 0': summary.maxLogprobDiff === 0,
+    'comparedExactly >= 100': summary.comparedExactly >= 100,
     negativeControlDiffers: summary.negativeControlDiffers === true,
     'loaded >= 100': summary.loaded >= 100,
     'recomputed > 0': summary.recomputed > 0,

@@ -39,11 +39,12 @@ class Told:
     beside: bool = False
     """Computed in steps with other prompts."""
 
-    @property
-    def in_other_steps(self) -> bool:
-        """Whether the engine that judges computes other steps. vLLM computes the last token of a prompt that was loaded
-        as a whole, and the last block of one that it has in its own cache."""
-        return self.beside or self.answer.cached == len(self.prompt)
+    def may_differ(self) -> bool:
+        """Whether it may be computed in other steps than the engine that judges computes. A prompt that was loaded as a
+        whole is: vLLM computes its last token, and the last block of one that it has in its own cache. So is the part
+        of a prompt whose load failed."""
+        is_whole = self.answer.cached == len(self.prompt) - 1
+        return self.beside or is_whole or self.expected is Expected.RECOMPUTED
 
 
 @dataclass
@@ -54,6 +55,8 @@ class Verdict:
     logprob_diff: float = 0
     differing: list[str] = field(default_factory=list)
     """Answers with such a difference, in words."""
+    exact: int = 0
+    """Answers that were computed in the steps of the engine that judges, so that their logprobs must be equal."""
     changed: int = 0
     counts: dict[Expected, int] = field(default_factory=lambda: dict.fromkeys(Expected, 0))
 
@@ -67,11 +70,12 @@ async def judge(verdict: Verdict, engine: Engine, all_told: Sequence[Told]) -> N
             most = len(told.answer.tokens)
             engine.forget_prompts()
             alone[told.prompt] = (await engine.ask(told.prompt, most), await engine.ask(told.prompt, most))
-        computed, cached = alone[told.prompt]
-        _compare(verdict, told, cached if told.answer.cached else computed)
+        _compare(verdict, told, alone[told.prompt])
 
 
-def _compare(verdict: Verdict, told: Told, alone: Answer) -> None:
+def _compare(verdict: Verdict, told: Told, answers: tuple[Answer, Answer]) -> None:
+    same = [one for one in answers if one.steps[-len(told.answer.steps) :] == told.answer.steps]
+    alone = (same or answers)[0]
     verdict.counts[told.expected] += 1
     is_equal = told.answer.tokens == alone.tokens
     if told.expected is Expected.CHANGED:
@@ -85,11 +89,14 @@ def _compare(verdict: Verdict, told: Told, alone: Answer) -> None:
         return
     pairs = zip(told.answer.logprobs, alone.logprobs, strict=True)
     diff = max(abs(here - there) for here, there in pairs)
-    if told.in_other_steps:
+    if told.beside or not same:
+        if not told.may_differ():
+            verdict.wrong.append(f"{told.case}: computed in steps {told.answer.steps}, which the judge has not")
         if diff > OTHER_STEPS_DIFF_MAX:
             verdict.wrong.append(f"{told.case}: logprobs differ by {diff:g}")
         return
+    verdict.exact += 1
     if diff > 0:
-        what = f"{len(told.prompt)} tokens, {told.answer.cached} cached, {told.expected.value}"
+        what = f"{len(told.prompt)} tokens, steps {told.answer.steps}, {told.expected.value}"
         verdict.differing.append(f"{told.case}: logprobs differ by {diff:g}, {what}")
     verdict.logprob_diff = max(verdict.logprob_diff, diff)

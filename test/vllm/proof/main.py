@@ -69,6 +69,7 @@ async def proof(models: Path, folder: Path, wanted: dict[str, Case]) -> dict[str
         "answers": len(play.told),
         "equalTokens": verdict.equal,
         "maxLogprobDiff": verdict.logprob_diff,
+        "comparedExactly": verdict.exact,
         "negativeControlDiffers": 0 < verdict.changed == verdict.counts[Expected.CHANGED],
         "loaded": verdict.counts[Expected.LOADED],
         "recomputed": verdict.counts[Expected.RECOMPUTED],

@@ -3,7 +3,8 @@ lines of JSON.
 
 Orders: {"add": id, "tokens", "most", "transfer"}, {"abort": id}, {"reset": true}, {"stop": true}. Reports:
 {"started": true}, {"failed": text}, and of a request {"id", "phase": "loading" | "computing"}, {"id", "count"} for
-each step, and {"id", "answer"}."""
+each step, and {"id", "answer"}. An answer has the "steps" that computed its prompt: pairs of the first token and the
+one after the last."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from vllm.config import KVTransferConfig
 from vllm.v1.engine.llm_engine import LLMEngine
 from vllm.v1.request import RequestStatus
 
-from .forking import fork_always
+from .forking import fork_always, wait_without_spinning
+from .steps import PromptSteps, given_name
 
 # A request that waits for its chunks gives the engine nothing to compute.
 IDLE_SECONDS = 0.002
@@ -50,6 +52,7 @@ class Engine:
         self._engine = LLMEngine.from_engine_args(EngineArgs(**arguments, kv_transfer_config=config))
         self._channel = channel
         self._phases: dict[str, str] = {}
+        self._steps = PromptSteps(self._engine.engine_core.engine_core.scheduler)
 
     def run(self) -> None:
         core = self._engine.engine_core.engine_core
@@ -71,9 +74,6 @@ class Engine:
     def _obey(self, order: dict[str, Any]) -> None:
         if "add" in order:
             transfer = order["transfer"]
-            if transfer is not None:
-                # vLLM would report what prefill found in its cache, in the place of what decode did not compute.
-                transfer.pop("remote_prefill_cached_tokens", None)
             sampling = SamplingParams(
                 temperature=0,
                 max_tokens=order["most"],
@@ -92,8 +92,7 @@ class Engine:
         phases = {request.request_id: phase for request in requests if (phase := phase_of(request)) is not None}
         for name, phase in phases.items():
             if self._phases.get(name) != phase:
-                # vLLM has made the name unique.
-                self._channel.send(id=name.rpartition("-")[0], phase=phase)
+                self._channel.send(id=given_name(name), phase=phase)
         self._phases = phases
 
     def _report(self, output: Any) -> None:
@@ -104,7 +103,7 @@ class Engine:
         answer = {
             "tokens": list(completion.token_ids),
             "logprobs": [next(iter(step.values())).logprob for step in completion.logprobs or []],
-            "cached": output.num_cached_tokens or 0,
+            "steps": self._steps.take(output.request_id),
             "finish": completion.finish_reason,
             "transfer": output.kv_transfer_params,
         }
@@ -121,6 +120,7 @@ def run(connection: socket.socket, spec: dict[str, Any]) -> None:
     channel = Channel(connection)
     os.environ.update(spec["environment"])
     fork_always()
+    wait_without_spinning()
     try:
         engine = Engine(channel, spec["arguments"], spec["transfer"])
     except Exception as error:

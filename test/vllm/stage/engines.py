@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .forked import Died, Forked, Zygote
+from .steps import Step
 
 START_SECONDS = 240
 ANSWER_SECONDS = 240
@@ -24,11 +25,16 @@ class EngineRefused(Exception):
 class Answer:
     tokens: list[int]
     logprobs: list[float]
-    cached: int
-    """Tokens of the prompt that were not computed: found in the engine's own cache, or loaded."""
+    steps: list[Step]
+    """In which the engine computed the prompt, from the first token that it had neither cached nor loaded."""
     finish: str
     transfer: dict[str, Any] | None
     """What a router passes on to decode."""
+
+    @property
+    def cached(self) -> int:
+        """Tokens of the prompt that were not computed: found in the engine's own cache, or loaded."""
+        return min(first for first, _ in self.steps)
 
 
 class Running:
@@ -141,7 +147,7 @@ class Engine:
                     running.counted(report["count"])
                     continue
                 del self._running[running.name]
-                answer = Answer(**report["answer"])
+                answer = answer_of(report["answer"])
                 running.counted(len(answer.tokens))
                 if not running.answer.done():
                     running.answer.set_result(answer)
@@ -149,3 +155,8 @@ class Engine:
             for running in self._running.values():
                 if not running.answer.done():
                     running.answer.set_exception(died)
+
+
+def answer_of(report: dict[str, Any]) -> Answer:
+    steps = [(first, end) for first, end in report["steps"]]
+    return Answer(**report | {"steps": steps})
