@@ -1,9 +1,12 @@
 /** The kernels that `npm run test:rdma` boots, and what it takes from each. */
+import type { Check } from '../../test/rdma/order.js';
 
 /** A release of Debian's kernel, with the archive's suite that has it. */
 export interface Kernel {
   readonly name: string;
   readonly suite: string;
+  /** The check that `--spread` leaves to the other kernel. */
+  readonly leaves: Check;
 }
 
 /**
@@ -11,9 +14,14 @@ export interface Kernel {
  * refuses memory that is not writable, and only where writes work can wrong bytes arrive.
  */
 export const kernels: readonly Kernel[] = [
-  { name: '6.1', suite: 'bookworm' },
-  { name: '6.12', suite: 'bookworm-backports' },
+  { name: '6.1', suite: 'bookworm', leaves: 'device' },
+  { name: '6.12', suite: 'bookworm-backports', leaves: 'contract' },
 ];
+
+/** The checks of a kernel, of those that are wanted. `spread`: each suite of tests runs on one kernel only. */
+export function checksOn(kernel: Kernel, wanted: readonly Check[], spread: boolean): readonly Check[] {
+  return spread ? wanted.filter((check) => check !== kernel.leaves) : wanted;
+}
 
 /** Loaded by the guest, with the modules that these need. A module that the kernel has built in is left out. */
 export const guestModules: readonly string[] = [

@@ -6,11 +6,11 @@ import { Command, Option } from 'commander';
 import { processInterrupts } from '../../src/cli/interrupts.js';
 import { numberBetween } from '../../src/cli/option-parsers.js';
 import { EXIT_FAILURE, processTerminal } from '../../src/cli/terminal.js';
-import { type Check, checks } from '../../test/rdma/order.js';
+import { type Check, checks, type GuestOrder } from '../../test/rdma/order.js';
 import { CannotSetUp } from '../debian/cannot-set-up.js';
 import { runGuest } from './guest.js';
 import { type UnpackedKernel, unpackedKernel } from './kernel-cache.js';
-import { kernels } from './kernels.js';
+import { checksOn, kernels } from './kernels.js';
 import { requireHost } from './requirements.js';
 import { type KernelSummary, summaryOf, summaryOfAll } from './summary.js';
 
@@ -24,7 +24,13 @@ interface Flags {
   readonly minutes: number;
   readonly patience: number;
   readonly oneByOne?: true;
+  readonly spread?: true;
   readonly json?: true;
+}
+
+interface Job {
+  readonly kernel: UnpackedKernel;
+  readonly order: GuestOrder;
 }
 
 const root = process.cwd();
@@ -43,6 +49,7 @@ await new Command('test:rdma')
       .default(20),
   )
   .option('--one-by-one', 'boot one guest after the other; by default each has 3 GiB of memory at the same time')
+  .option('--spread', 'run the contract on kernel 6.1 only, and the device suite on 6.12 only: for half the time')
   .option('--json', 'print the result as one JSON object on the last line')
   .action(run)
   .parseAsync();
@@ -53,10 +60,13 @@ async function run(flags: Flags): Promise<void> {
   try {
     await requireHost(root);
     const wanted = kernels.filter(({ name }) => flags.kernel === undefined || flags.kernel === name);
-    const unpacked = wanted.map((kernel) => unpackedKernel(kernel, say));
-    const checked = (kernel: UnpackedKernel) =>
-      check(kernel, flags, (line) => say(`${kernel.release}: ${line}`), interrupts.signal);
-    const summaries = flags.oneByOne ? await inTurns(unpacked, checked) : await Promise.all(unpacked.map(checked));
+    const jobs = wanted.map((one) => ({
+      kernel: unpackedKernel(one, say),
+      order: { checks: checksOn(one, flags.only, flags.spread ?? false), address: ADDRESS, patience: flags.patience },
+    }));
+    const checked = (job: Job) =>
+      check(job, flags.minutes, (line) => say(`${job.kernel.release}: ${line}`), interrupts.signal);
+    const summaries = flags.oneByOne ? await inTurns(jobs, checked) : await Promise.all(jobs.map(checked));
     const summary = summaryOfAll(summaries);
     for (const what of summary.broken) say(`broken: ${what}`);
     if (flags.json) terminal.out(JSON.stringify(summary));
@@ -78,17 +88,16 @@ async function inTurns<T, R>(all: readonly T[], each: (one: T) => Promise<R>): P
 }
 
 async function check(
-  kernel: UnpackedKernel,
-  flags: Flags,
+  { kernel, order }: Job,
+  minutes: number,
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<KernelSummary> {
   const directory = mkdtempSync(join(tmpdir(), 'kvferry-rdma-'));
-  const order = { checks: flags.only, address: ADDRESS, patience: flags.patience };
   say(`booting, with the device rxe0 at ${ADDRESS}`);
   const startMs = performance.now();
   try {
-    const result = await runGuest({ kernel, order, root, directory, minutes: flags.minutes, say, signal });
+    const result = await runGuest({ kernel, order, root, directory, minutes, say, signal });
     const summary = summaryOf(result);
     say(`${Math.round((performance.now() - startMs) / 1000)} s; the device counted ${JSON.stringify(result.counters)}`);
     return summary;

@@ -124,7 +124,13 @@ test.each<[string, object, string[]]>([
       leakedPages: 1,
       failed: ['no NATS: it did not happen'],
     },
-    ['maxLogprobDiff == 0', 'comparedExactly >= 100', 'negativeControlDiffers', 'leakedPages == 0', 'nothing has failed'],
+    [
+      'maxLogprobDiff == 0',
+      'comparedExactly >= 100',
+      'negativeControlDiffers',
+      'leakedPages == 0',
+      'nothing has failed',
+    ],
   ],
   [
     'test:package',
