@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import shutil
 import signal
@@ -10,7 +12,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import nats
 import nats.errors
 import pytest
 import pytest_asyncio
@@ -213,12 +214,37 @@ async def test_a_user_without_the_package_that_reads_its_seed(name: str, monkeyp
     assert refused.value.message == f"{name}: needs the package nkeys: pip install nkeys"
 
 
+async def test_a_flush_confirms_the_subscriptions_before_it() -> None:
+    commands: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        info = {"server_id": "one", "version": "2.9.10", "proto": 1, "headers": True, "max_payload": 1 << 20}
+        writer.write(b"INFO " + json.dumps(info).encode() + b"\r\n")
+        while line := await reader.readline():
+            commands.append(line.split()[0])
+            if commands[-1] == b"PING":
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"nats://127.0.0.1:{port}"
+    client = AccessClient(NatsAccess(), [url])
+    async with server:
+        await client.connect(url)
+        await client.subscribe("any")
+        await client.flush()
+        await client.close()
+    assert commands == [b"CONNECT", b"PING", b"SUB", b"PING"]
+
+
 async def test_inboxes_cannot_be_guessed(server: Server) -> None:
     """P31: who has seen where one answer comes does not know where the next one does."""
     url = await server.start("")
     async with await kvferry.connect(url) as client:
         replies: list[str] = []
-        stranger = await nats.connect(url)
+        stranger = AccessClient(NatsAccess(), [url])
+        await stranger.connect(url)
 
         async def answer(message: Msg) -> None:
             replies.append(message.reply.rpartition(".")[2])
@@ -227,7 +253,7 @@ async def test_inboxes_cannot_be_guessed(server: Server) -> None:
         await stranger.subscribe("kvferry.v2.agent.prefill-0.default.describe", cb=answer)
         await stranger.flush()
         for _ in range(2):
-            with pytest.raises(KvferryError):
+            with pytest.raises(KvferryError, match="internal"):
                 await client.describe("prefill-0")
         await stranger.close()
     assert len(replies) == 2

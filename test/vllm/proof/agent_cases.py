@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import nats
 from nats.aio.msg import Msg
 from stage.engines import Engine
 from stage.prompts import prompt
 
+from kvferry.nats_access import AccessClient, NatsAccess
 from kvferry.protocol import subjects
 from kvferry.protocol.constants import PROTOCOL_VERSION
 
@@ -115,7 +115,8 @@ async def logged(engine: Engine, text: str) -> bool:
 @asynccontextmanager
 async def answering(play: Play, answer: dict[str, Any]) -> AsyncIterator[None]:
     """Something has the name of the agent, and answers each message so."""
-    connection = await nats.connect(play.world.url)
+    connection = AccessClient(NatsAccess(), [play.world.url])
+    await connection.connect(play.world.url)
 
     async def respond(message: Msg) -> None:
         await message.respond(json.dumps(answer).encode())

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nats.errors
+from nats.aio.client import DEFAULT_FLUSH_TIMEOUT
 from nats.aio.client import Client as NatsClient
 from nats.nuid import NUID, TOTAL_LENGTH
 
@@ -166,6 +167,12 @@ class AccessClient(NatsClient):
             self._access.load(self._context)
         except KvferryError as error:
             log.warning("certificates not read again: %s", error)
+
+    async def flush(self, timeout: int = DEFAULT_FLUSH_TIMEOUT) -> None:
+        """Returns when the server has every command before it. nats-py lets the question of a flush overtake commands
+        that wait in its buffer."""
+        await self._flush_pending(force_flush=True)
+        await super().flush(timeout)
 
     def _connect_command(self) -> bytes:
         if self._requires_tls and not self._server_info.get("tls_required"):
