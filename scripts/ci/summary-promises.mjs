@@ -71,6 +71,8 @@ const promises = {
   'test:rdma': (summary) => ({
     'contract.passed >= 71': summary.contract.passed >= 71,
     'contract.failed == 0': summary.contract.failed === 0,
+    'lifetime.passed > 0': summary.lifetime.passed > 0,
+    'lifetime.failed == 0': summary.lifetime.failed === 0,
     'device.passed > 0': summary.device.passed > 0,
     'device.failed == 0': summary.device.failed === 0,
     'packetsSent > 0': summary.packetsSent > 0,

@@ -49,7 +49,7 @@ await new Command('test:rdma')
       .default(20),
   )
   .option('--one-by-one', 'boot one guest after the other; by default each has 3 GiB of memory at the same time')
-  .option('--spread', 'run contract and demo on kernel 6.1 only, and the device suite on 6.12 only: for half the time')
+  .option('--spread', 'run contract and lifetime on kernel 6.1 only, device and demo on 6.12 only: for half the time')
   .option('--json', 'print the result as one JSON object on the last line')
   .action(run)
   .parseAsync();

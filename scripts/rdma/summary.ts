@@ -1,10 +1,17 @@
 /** What the guests found, as one object: the last line of `--json`. */
-import type { GuestResult, SuiteResult } from '../../test/rdma/order.js';
+import type { GuestResult, Suite, SuiteResult } from '../../test/rdma/order.js';
+
+/** Tests. */
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+}
 
 export interface KernelSummary {
   readonly kernel: string;
-  readonly contract: { readonly passed: number; readonly failed: number };
-  readonly device: { readonly passed: number; readonly failed: number };
+  readonly contract: Count;
+  readonly lifetime: Count;
+  readonly device: Count;
   readonly packetsSent: number;
   readonly requests: number;
   readonly mismatches: number;
@@ -21,10 +28,11 @@ export interface Summary extends Omit<KernelSummary, 'kernel' | 'seconds'> {
 }
 
 export function summaryOf(result: GuestResult): KernelSummary {
-  const { kernel, contract, device, demo, figures, seconds } = result;
+  const { kernel, contract, lifetime, device, demo, figures, seconds } = result;
   return {
     kernel,
     contract: countOf(contract),
+    lifetime: countOf(lifetime),
     device: countOf(device),
     packetsSent: result.counters['sent_pkts'] ?? 0,
     requests: demo?.ready ?? 0,
@@ -39,13 +47,14 @@ export function summaryOf(result: GuestResult): KernelSummary {
 /** The sums. What has failed on one kernel has failed. */
 export function summaryOfAll(kernels: readonly KernelSummary[]): Summary {
   const sum = (count: (one: KernelSummary) => number) => kernels.reduce((total, one) => total + count(one), 0);
-  const sumOfSuite = (suite: 'contract' | 'device') => ({
+  const sumOfSuite = (suite: Suite) => ({
     passed: sum((one) => one[suite].passed),
     failed: sum((one) => one[suite].failed),
   });
   return {
     provider: 'verbs',
     contract: sumOfSuite('contract'),
+    lifetime: sumOfSuite('lifetime'),
     device: sumOfSuite('device'),
     packetsSent: sum((one) => one.packetsSent),
     requests: sum((one) => one.requests),
@@ -57,22 +66,24 @@ export function summaryOfAll(kernels: readonly KernelSummary[]): Summary {
   };
 }
 
-function countOf(suite: SuiteResult | undefined): { passed: number; failed: number } {
+function countOf(suite: SuiteResult | undefined): Count {
   return { passed: suite?.passed ?? 0, failed: suite?.failed ?? 0 };
 }
 
-function brokenIn({ doctor, contract, device, demo, figures, counters, broken }: GuestResult): string[] {
+function brokenIn(result: GuestResult): string[] {
+  const { doctor, contract, lifetime, device, demo, figures, counters, broken } = result;
   const of = (suite: SuiteResult | undefined, name: string) => [
     ...(suite?.failures ?? []),
     ...(suite !== undefined && suite.passed === 0 ? [`no test of the ${name} suite passed`] : []),
     ...(suite !== undefined && suite.skipped > 0 ? [`${suite.skipped} tests of the ${name} suite were skipped`] : []),
   ];
-  const hasSent = contract !== undefined || device !== undefined || demo !== undefined;
+  const hasSent = [contract, lifetime, device, demo].some((check) => check !== undefined);
   const when = (isBroken: boolean, what: string) => (isBroken ? [what] : []);
   return [
     ...broken,
     ...(doctor === undefined || doctor.passed ? [] : [`doctor: ${doctor.findings.join('; ') || 'it found no device'}`]),
     ...of(contract, 'contract'),
+    ...of(lifetime, 'lifetime'),
     ...of(device, 'device'),
     ...when(hasSent && (counters['sent_pkts'] ?? 0) === 0, 'the device sent no packet'),
     ...when(figures !== undefined && figures.zombieWritesRejected === 0, 'no zombie write was refused'),

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { checkDemo } from './check-demo.js';
 import { checkDoctor } from './check-doctor.js';
-import type { Check, GuestOrder, GuestResult } from './order.js';
+import { type Check, type GuestOrder, type GuestResult, suites } from './order.js';
 import { runSuites } from './run-suites.js';
 
 const JOB = '/job';
@@ -19,13 +19,13 @@ process.env['KVFERRY_BIND_ADDRESS'] = order.address;
 process.env['KVFERRY_PATIENCE'] = `${order.patience}`;
 
 const doctor = await step(['doctor'], () => checkDoctor(order));
-const suites = await step(['contract', 'device'], (asked) => runSuites(asked, JOB));
+const tested = await step(suites, (asked) => runSuites(asked, JOB));
 const demo = await step(['demo'], () => checkDemo(order));
 
 const result: GuestResult = {
   kernel: release(),
   ...(doctor && { doctor }),
-  ...suites,
+  ...tested,
   ...(demo && { demo }),
   counters: counters(),
   seconds,

@@ -1,6 +1,10 @@
 /** What the host asks of the guest, and what it gets back, as JSON in files of the shared directory. */
 
-export const checks = ['doctor', 'contract', 'device', 'demo'] as const;
+/** Suites of tests, which one run of vitest runs. */
+export const suites = ['contract', 'lifetime', 'device'] as const;
+export type Suite = (typeof suites)[number];
+
+export const checks = ['doctor', ...suites, 'demo'] as const;
 export type Check = (typeof checks)[number];
 
 export interface GuestOrder {
@@ -41,6 +45,7 @@ export interface GuestResult {
   /** Findings of `kvferry doctor` about the device; it has failed unless one of them says that verbs is available. */
   readonly doctor?: { readonly passed: boolean; readonly findings: readonly string[] };
   readonly contract?: SuiteResult;
+  readonly lifetime?: SuiteResult;
   readonly device?: SuiteResult;
   readonly figures?: Figures;
   readonly demo?: DemoResult;

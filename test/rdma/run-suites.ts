@@ -3,17 +3,18 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ChildProcess } from '../../src/processes/child-process.js';
-import type { Figures, GuestResult, SuiteResult } from './order.js';
+import type { Figures, GuestResult, Suite, SuiteResult } from './order.js';
 
 /** Compiled, this file is in dist/test/rdma. */
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 const CONTRACT = ['test/contract/fabric-native.test.ts'];
+/** Ends of processes, connections and their memory. */
+const LIFETIME = ['test/native/lifetime.test.ts'];
 /** What a device may break beyond the contract: its fence, ends of processes in mid-write, sources that change. */
 const DEVICE = [
   'test/native/changed-source.test.ts',
   'test/native/hostile-writer.test.ts',
-  'test/native/lifetime.test.ts',
   'test/native/shrinking-arena.test.ts',
   'test/native/staging-memory.test.ts',
   'test/rdma/device.test.ts',
@@ -34,8 +35,8 @@ interface Report {
   }[];
 }
 
-export async function runSuites(asked: readonly ('contract' | 'device')[], job: string): Promise<Partial<GuestResult>> {
-  const wanted = { contract: CONTRACT, device: DEVICE };
+export async function runSuites(asked: readonly Suite[], job: string): Promise<Partial<GuestResult>> {
+  const wanted = { contract: CONTRACT, lifetime: LIFETIME, device: DEVICE };
   const report = await runVitest(
     asked.flatMap((suite) => wanted[suite]),
     job,
