@@ -41,10 +41,8 @@ class Told:
 
     def may_differ(self) -> bool:
         """Whether it may be computed in other steps than the engine that judges computes. A prompt that was loaded as a
-        whole is: vLLM computes its last token, and the last block of one that it has in its own cache. So is the part
-        of a prompt whose load failed."""
-        is_whole = self.answer.cached == len(self.prompt) - 1
-        return self.beside or is_whole or self.expected is Expected.RECOMPUTED
+        whole is: vLLM computes its last token, and the last block of one that it has in its own cache."""
+        return self.beside or self.answer.cached == len(self.prompt) - 1
 
 
 @dataclass
