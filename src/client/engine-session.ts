@@ -147,23 +147,24 @@ export class EngineSession {
 
   /**
    * Ends the session: its requests in progress are cancelled, its memory is given back. Rejects `segment_in_use` when the
-   * agent still reads chunks 5 s later. An agent that is gone, or has no such session, reads nothing.
+   * agent still reads chunks 5 s later. Resolves to whether the agent has answered that it reads nothing: an agent that is away,
+   * or a next process of it, does not know that.
    */
-  async end(): Promise<void> {
+  async end(): Promise<boolean> {
     const session = this.#current;
     this.#close();
-    if (session === undefined || session.isLost) return;
+    if (session === undefined || session.isLost) return false;
     const { client, agent, clock, call } = this.#options;
     const untilMs = clock.now() + END_PATIENCE_MS;
     for (;;) {
       try {
         const { chunksInUse } = await client.end(agent, { session: session.id }, call);
-        if (chunksInUse === 0) return;
+        if (chunksInUse === 0) return true;
         if (clock.now() >= untilMs) {
           throw new KvferryError('segment_in_use', `agent ${agent} still reads ${chunksInUse} chunks of this engine`);
         }
       } catch (error) {
-        if (isKvferryError(error, 'unknown_session', 'no_responders', 'closed')) return;
+        if (isKvferryError(error, 'unknown_session', 'no_responders', 'closed')) return false;
         const isPassing = isKvferryError(error, 'deadline_exceeded', 'disconnected', 'publication_refused');
         if (!isPassing || clock.now() >= untilMs) throw error;
       }

@@ -2,13 +2,16 @@
  * Which slots hold a chunk that `fill` put there, and which the prefill agent may be reading. A slot is lent from the moment
  * its `put` is sent. It comes back when the agent has not taken the batch and never will, when the agent releases the chunk, or
  * when the process that read it is gone. Time alone never brings a slot back: an agent that is only slow would read the bytes
- * of another chunk.
+ * of another chunk. A release event can be lost, so the agent is asked about a batch that is lent for long.
  */
 import { invalidField, KvferryError } from '../protocol/errors.js';
 import type { SourceReleasedEvent } from '../protocol/events.js';
 import { shownKey } from '../protocol/shown-text.js';
 import type { SessionRef } from './engine-session.js';
 import type { SourceChunk } from './source-memory.js';
+
+/** Time after which the agent is asked about a batch that it has taken, and time between two questions. */
+const ASK_AFTER_MS = 5_000;
 
 interface LentBatch {
   readonly name: string;
@@ -21,8 +24,19 @@ interface LentBatch {
   state: 'pending' | 'doubtful' | 'taken';
   /** The session in which it was put. Undefined before it is sent. */
   session: SessionRef | undefined;
-  /** NATS was away since it was lent: release events may be lost, also some from before the answer to its `put`. */
-  mayMiss: boolean;
+  /**
+   * Outages of NATS before it was lent, or before the agent was asked about it. Release events of later ones may be lost, also
+   * some from before the answer to its `put`.
+   */
+  outages: number;
+  /** Release events may be lost without an outage here: at a NATS server, or at the agent. From then on the agent is asked. */
+  askAtMs: number;
+}
+
+/** When the agent was asked what it reads. */
+export interface Question {
+  readonly outages: number;
+  readonly atMs: number;
 }
 
 /** Positions of a batch that the agent may still read. */
@@ -33,6 +47,8 @@ export interface HeldBatch {
 }
 
 export interface LendingsOptions {
+  /** Milliseconds of the clock. */
+  readonly now: () => number;
   /** The slot of a chunk; undefined for a chunk in other memory, such as staging pages of the agent. */
   readonly slotOf: (chunk: SourceChunk) => number | undefined;
   /** Takes slots back. */
@@ -46,6 +62,8 @@ export class Lendings {
   readonly #batches = new Map<string, LentBatch>();
   /** The chunk in each filled slot that is neither lent nor discarded. */
   readonly #filled = new Map<number, SourceChunk>();
+  /** Outages of NATS so far. */
+  #outages = 0;
 
   constructor(options: LendingsOptions) {
     this.#options = options;
@@ -72,7 +90,10 @@ export class Lendings {
       throw error;
     }
     for (const slot of slots) if (slot !== undefined) this.#filled.delete(slot);
-    this.#batches.set(name, { name, slots, state: 'pending', session: undefined, mayMiss: false });
+    this.#batches.set(name, {
+      ...{ name, slots, state: 'pending', session: undefined },
+      ...{ outages: this.#outages, askAtMs: Number.POSITIVE_INFINITY },
+    });
   }
 
   /** The batch is being sent in that session. */
@@ -94,6 +115,7 @@ export class Lendings {
     const lent = this.#batches.get(nameOf(request, batch));
     if (lent === undefined) return;
     lent.state = 'taken';
+    lent.askAtMs = this.#options.now() + ASK_AFTER_MS;
     this.#dropIfEmpty(lent);
   }
 
@@ -127,12 +149,19 @@ export class Lendings {
 
   /** NATS is away. */
   eventsLost(): void {
-    for (const lent of this.#batches.values()) lent.mayMiss = true;
+    this.#outages += 1;
   }
 
   /** Whether release events may be lost of a batch that the agent has taken in that session. */
   mayMiss(session: SessionRef): boolean {
-    return this.lentIn(session, 'taken').some((lent) => lent.mayMiss);
+    const nowMs = this.#options.now();
+    const mayMiss = (lent: LentBatch) => lent.outages !== this.#outages || nowMs >= lent.askAtMs;
+    return this.lentIn(session, 'taken').some(mayMiss);
+  }
+
+  /** The agent is about to be asked what it reads. */
+  question(): Question {
+    return { outages: this.#outages, atMs: this.#options.now() };
   }
 
   /** The sessions in which batches were put that have not come back. */
@@ -147,8 +176,8 @@ export class Lendings {
     return [...this.#batches.values()].filter((lent) => lent.session?.id === session.id && states.includes(lent.state));
   }
 
-  /** The agent has said which positions of these batches it may still read. All others come back. */
-  keepOnly(batches: readonly LentBatch[], held: readonly HeldBatch[]): void {
+  /** The agent has answered which positions of these batches it may still read. All others come back. */
+  keepOnly(batches: readonly LentBatch[], held: readonly HeldBatch[], asked: Question): void {
     const positions = new Map(held.map((one) => [nameOf(one.request, one.batch), new Set(one.positions)]));
     for (const lent of batches) {
       if (this.#batches.get(lent.name) !== lent) continue;
@@ -158,12 +187,20 @@ export class Lendings {
         continue;
       }
       lent.state = 'taken';
-      lent.mayMiss = false;
+      lent.outages = asked.outages;
+      lent.askAtMs = asked.atMs + ASK_AFTER_MS;
       const free = [...lent.slots.keys()].filter((position) => !kept.has(position));
       const slots = free.map((position) => lent.slots[position]);
       for (const position of free) lent.slots[position] = undefined;
       this.#giveBack(slots);
       this.#dropIfEmpty(lent);
+    }
+  }
+
+  /** The process with that epoch reads nothing any more: every batch that it may have taken comes back. */
+  processReadsNothing(epoch: string): void {
+    for (const lent of this.#batches.values()) {
+      if (lent.session?.epoch === epoch && lent.state !== 'pending') this.#takeBack(lent);
     }
   }
 

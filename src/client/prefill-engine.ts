@@ -86,6 +86,7 @@ export class PrefillEngine {
     this.#ends = options.ends ?? new RequestEnds(client, { clock: this.#clock });
     this.#slots = new Slots(Math.floor(memory.bytes / options.slotBytes));
     this.#lendings = new Lendings({
+      now: () => this.#clock.now(),
       slotOf: (chunk) => (chunk.segment === segment ? Math.floor(chunk.offset / options.slotBytes) : undefined),
       giveBack: (slots) => this.#giveBack(slots),
       onReleasedTwice: options.onReleasedTwice,
@@ -195,10 +196,13 @@ export class PrefillEngine {
     if (session !== undefined) {
       const untilMs = this.#clock.now() + CLOSE_PATIENCE_MS;
       await this.#unused(session, untilMs);
-      const earlier = await this.#readByEarlier(session, untilMs);
-      await session.end();
-      if (earlier !== undefined) {
-        const message = `the process of agent ${this.agent} with epoch ${earlier.epoch} may still read chunks of this engine`;
+      await this.#readByEarlier(session, untilMs);
+      const { current } = session;
+      const isUnread = await session.end();
+      if (isUnread && current !== undefined) this.#lendings.processReadsNothing(current.epoch);
+      const [reading] = this.#lendings.sessions();
+      if (reading !== undefined) {
+        const message = `the process of agent ${this.agent} with epoch ${reading.epoch} may still read chunks of this engine`;
         throw new KvferryError('segment_in_use', message);
       }
     }
@@ -212,7 +216,8 @@ export class PrefillEngine {
       client.onSourceReleased(agent, (event) => this.#lendings.released(event)),
       // A draining process takes no puts, and another one may have its name already.
       client.onHeartbeat(agent, ({ epoch, alone, draining, leaving }) => {
-        if (leaving) this.#processEnded(epoch);
+        // Nothing that this process reads can become ready any more.
+        if (leaving) this.#lendings.processReadsNothing(epoch);
         else if (!draining) void this.#agentSeen(epoch, alone);
       }),
       client.onConnection((status) => {
@@ -233,13 +238,6 @@ export class PrefillEngine {
     if (this.#options.ends === undefined) this.#ends.close();
   }
 
-  /** Nothing that this process reads can become ready any more, so what it had taken comes back. */
-  #processEnded(epoch: string): void {
-    for (const session of this.#lendings.sessions()) {
-      if (session.epoch === epoch) this.#lendings.keepOnly(this.#lendings.lentIn(session, 'taken', 'doubtful'), []);
-    }
-  }
-
   /**
    * A heartbeat of the agent. When the process that has the name now is alone, those before it have ended. Else they may still
    * read what they had taken.
@@ -249,7 +247,7 @@ export class PrefillEngine {
     const isCurrent = (session: SessionRef) => session.id === current?.id;
     const sessions = this.#lendings.sessions();
     if (isAlone && epoch === current?.epoch) {
-      for (const session of sessions) if (session.epoch !== epoch) this.#processEnded(session.epoch);
+      for (const session of sessions) if (session.epoch !== epoch) this.#lendings.processReadsNothing(session.epoch);
     }
     const isDue = (session: SessionRef) =>
       this.#slots.isShort || this.#lendings.mayMiss(session) || !isCurrent(session);
@@ -271,10 +269,11 @@ export class PrefillEngine {
           ? this.#lendings.lentIn(session, 'taken', 'doubtful')
           : this.#lendings.lentIn(session, 'taken');
         if (lent.length === 0) continue;
+        const asked = this.#lendings.question();
         const sources = await readSources(client, agent, session.id, { timeoutMs: callTimeoutMs });
         // Another process answers. Its heartbeats tell when it is alone.
         if (sources.epoch !== session.epoch) continue;
-        this.#lendings.keepOnly(lent, sources.batches);
+        this.#lendings.keepOnly(lent, sources.batches, asked);
       }
     } catch (error) {
       // The next heartbeat is the occasion for the next attempt.
@@ -295,13 +294,10 @@ export class PrefillEngine {
     }
   }
 
-  /** Waits until no earlier process of the agent reads this memory, or the time is over: then resolves with its session. */
-  async #readByEarlier({ current }: EngineSession, untilMs: number): Promise<SessionRef | undefined> {
-    for (;;) {
-      const earlier = this.#lendings.sessions().find(({ epoch }) => current !== undefined && epoch !== current.epoch);
-      if (earlier === undefined || this.#clock.now() >= untilMs) return earlier;
-      await pause(this.#clock, CLOSE_PAUSE_MS);
-    }
+  /** Waits until no earlier process of the agent may read this memory, or the time is over. */
+  async #readByEarlier(session: EngineSession, untilMs: number): Promise<void> {
+    const isRead = () => this.#lendings.sessions().some(({ epoch }) => epoch !== session.current?.epoch);
+    while (isRead() && this.#clock.now() < untilMs) await pause(this.#clock, CLOSE_PAUSE_MS);
   }
 
   #checkOpen(): void {

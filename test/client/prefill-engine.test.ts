@@ -348,6 +348,46 @@ describe('a put that NATS interrupts', () => {
   });
 });
 
+describe('a release event that is lost while the engine stays connected', () => {
+  const heartbeatAfter = async (ms: number) => {
+    await clock.advance(ms);
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(0);
+  };
+
+  test('P25: its batch is lent for 5 s → the agent is asked, and the memory comes back', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    agent.answers.sources = () => ({ epoch, alone: true, batches: [] });
+    await heartbeatAfter(4999);
+    expect([agent.bodiesOf('sources'), engine.slots.free]).toEqual([[], 2]);
+    await heartbeatAfter(1);
+    expect([agent.bodiesOf('sources'), engine.slots.free]).toEqual([[{ v: 2, session: FIRST }], 4]);
+  });
+
+  test('P25: the agent still reads the batch → it is asked every 5 s, not at every heartbeat', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    agent.answers.sources = () => ({ epoch, alone: true, batches: [{ request: 'r', batch: 0, positions: [1] }] });
+    for (let beat = 0; beat < 24; beat += 1) await heartbeatAfter(500);
+    expect([agent.bodiesOf('sources').length, engine.slots.free]).toEqual([2, 3]);
+  });
+
+  test('P25: NATS fails while the agent is asked → it is asked again', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    agent.answers.sources = () => {
+      agent.setStatus('disconnected');
+      agent.setStatus('connected');
+      return { epoch, alone: true, batches: [{ request: 'r', batch: 0, positions: [0, 1] }] };
+    };
+    await heartbeatAfter(5000);
+    agent.answers.sources = () => ({ epoch, alone: true, batches: [] });
+    await heartbeatAfter(1);
+    expect([agent.bodiesOf('sources').length, engine.slots.free]).toEqual([2, 4]);
+  });
+});
+
 describe('a put to an agent that is cut off from NATS', () => {
   test('an answer is lost, and the order was refused as cut off → its slots come back', async () => {
     const engine = await open({ patienceMs: 1000 });
@@ -626,6 +666,40 @@ describe('a prefill engine that closes', () => {
     const closing = engine.close();
     await clock.advance(2000);
     await closing;
+  });
+
+  test('P25: the agent reads nothing, and its release events were lost → the memory comes back', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    await engine.close();
+    expect([engine.slots, released.length]).toEqual([{ total: 4, free: 4 }, 2]);
+  });
+
+  test.each(['unknown_session', 'no_responders'])(
+    'no process answers for its memory (%s) → segment_in_use',
+    async (code) => {
+      const engine = await open();
+      await engine.put(plan, await engine.fill(chunksOf('a')));
+      for (const operation of ['detach', 'end', 'open', 'sources']) agent.answers[operation] = () => refusal(code);
+      const closing = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });
+      await clock.advance(6000);
+      await closing;
+      expect(engine.slots.free).toBe(3);
+      agent.emitHeartbeat('p', epoch, { draining: true, leaving: true });
+      await engine.close();
+      expect(engine.slots.free).toBe(4);
+    },
+  );
+
+  test('T22: the former process drains, and no next one has opened a session → segment_in_use', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a')));
+    for (const operation of ['open', 'sources']) agent.answers[operation] = () => refusal('no_responders');
+    agent.emitHeartbeat('p', successor, { alone: false });
+    const closing = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });
+    await clock.advance(6000);
+    await closing;
+    expect(engine.slots.free).toBe(3);
   });
 
   test('rejects when the agent does not let go', async () => {

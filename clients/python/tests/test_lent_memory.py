@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -20,10 +21,16 @@ class Agent:
 
     def __init__(self, epoch: str, *parts: list[int]) -> None:
         self.outages = 0
+        self.asked = 0
+        """How often it was asked."""
+        self.fails = False
+        """NATS fails while it is asked."""
         self._epoch = epoch
         self._parts = parts or ([],)
 
     async def sources(self, _agent: str, *, after: dict[str, Any] | None = None, **_: object) -> dict[str, Any]:
+        self.asked += after is None
+        self.outages += self.fails
         number = 0 if after is None else after["batch"] + 1
         rows = [{"request": "r", "batch": number, "positions": self._parts[number]}]
         more = {} if number + 1 == len(self._parts) else {"next": {"request": "r", "batch": number}}
@@ -31,15 +38,17 @@ class Agent:
 
 
 class Session:
-    """The engine's session with its agent, which is `OWN`."""
+    """The engine's session with its agent, which is `OWN`. `reads_nothing`: the agent answers so at its end."""
 
-    current = OWN
+    def __init__(self) -> None:
+        self.current: SessionRef | None = OWN
+        self.reads_nothing = True
 
     async def order(self, *_: object, **__: object) -> Outcome:
         return Outcome(reply={})
 
-    async def end(self) -> None:
-        """Nothing to do."""
+    async def end(self) -> bool:
+        return self.reads_nothing
 
 
 class Ends:
@@ -52,9 +61,11 @@ class Lent:
 
     def __init__(self, pool: SourcePool, agent: Agent, session: SessionRef) -> None:
         self.slots = Slots(pool.slots)
-        lendings = Lendings(pool, self.slots.give)
+        self.seconds = 0.0
+        self.own = Session()
+        lendings = Lendings(pool, self.slots.give, lambda: agent.outages, lambda: self.seconds)
         client = cast(Client, agent)
-        target = PutTarget(client, "p", cast(Any, Session()), cast(Any, Ends()), lendings, patience=0, call_timeout=1)
+        target = PutTarget(client, "p", cast(Any, self.own), cast(Any, Ends()), lendings, patience=0, call_timeout=1)
         self.engine = PrefillEngine(client, "p", pool, target, self.slots)
         self._lendings, self._session = lendings, session
 
@@ -63,6 +74,12 @@ class Lent:
             self._lendings.lend("r", batch, [chunk])
             self._lendings.sending("r", batch, self._session)
             self._lendings.accepted("r", batch)
+
+    async def heard(self) -> None:
+        """A heartbeat of the agent, and what the engine asks then."""
+        beat = {"epoch": OWN.epoch, "leaving": False, "draining": False, "alone": True}
+        self.engine._heard(cast(Any, beat))
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
 
     @property
     def count(self) -> int:
@@ -102,10 +119,58 @@ async def test_memory_that_an_earlier_process_may_read_is_an_error_at_the_end(
 
 async def test_an_engine_that_waits_for_slots_asks_what_its_agent_reads(pool: SourcePool) -> None:
     made = await lent(pool, Agent(OWN.epoch, []))
-    beat = {"epoch": OWN.epoch, "leaving": False, "draining": False, "alone": True}
     with pytest.raises(KvferryError) as full:
         await made.engine.fill([str(number) for number in range(pool.slots)], timeout=0)
     assert full.value.code == "deadline_exceeded"
-    made.engine._heard(cast(Any, beat))
+    await made.heard()
     await made.engine.fill([str(number) for number in range(pool.slots)], timeout=30)
     assert made.count == pool.slots
+
+
+async def test_a_release_is_lost_and_the_agent_is_asked_about_what_is_lent_for_five_seconds(pool: SourcePool) -> None:
+    agent = Agent(OWN.epoch, [], [])
+    made = await lent(pool, agent)
+    made.seconds = 4.9
+    await made.heard()
+    assert (agent.asked, made.count) == (0, 2)
+    made.seconds = 5.0
+    await made.heard()
+    assert (agent.asked, made.count) == (1, 0)
+
+
+async def test_an_agent_that_still_reads_is_asked_every_five_seconds(pool: SourcePool) -> None:
+    agent = Agent(OWN.epoch, [0], [])
+    made = await lent(pool, agent)
+    for beat in range(24):
+        made.seconds = beat / 2
+        await made.heard()
+    assert (agent.asked, made.count) == (2, 1)
+
+
+async def test_an_agent_is_asked_again_when_nats_fails_during_the_question(pool: SourcePool) -> None:
+    agent = Agent(OWN.epoch, [0], [0])
+    made = await lent(pool, agent)
+    agent.outages, agent.fails = 1, True
+    await made.heard()
+    agent.fails = False
+    await made.heard()
+    await made.heard()
+    assert agent.asked == 2
+
+
+async def test_memory_comes_back_at_the_end_although_its_releases_were_lost(pool: SourcePool) -> None:
+    made = await lent(pool, Agent(OWN.epoch, [0], [0]))
+    await made.engine.close()
+    assert made.count == 0
+
+
+@pytest.mark.parametrize("current", [OWN, None])
+async def test_memory_for_which_no_process_answers_is_an_error_at_the_end(
+    pool: SourcePool, current: SessionRef | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
+    made = await lent(pool, Agent(OWN.epoch, []))
+    made.own.current, made.own.reads_nothing = current, False
+    with pytest.raises(KvferryError, match="may still read chunks") as read:
+        await made.engine.close()
+    assert (read.value.code, made.count) == ("segment_in_use", 2)

@@ -17,6 +17,7 @@ from kvferry.lendings import Lendings
 from kvferry.orders import Order, OrderSession, SessionRef
 from kvferry.protocol.check import check
 from kvferry.protocol.codec import decode, decode_reply, encode, json_bytes
+from kvferry.protocol.messages import SourcesReplyBatches
 from kvferry.slots import Slots
 from kvferry.testing import MemoryBus
 from kvferry.transport import Message
@@ -97,9 +98,10 @@ async def test_a_slot_comes_back_only_from_the_process_that_has_it(pool: SourceP
         lent.lend("r", 0, again)
     assert (name.value.code, free) == ("duplicate_batch", [1, 2])
     lent.accepted("r", 0)
-    lent.keep_only(lent.lent_in(SESSION, "taken"), [{"request": "r", "batch": 0, "positions": [0]}])
+    held: list[SourcesReplyBatches] = [{"request": "r", "batch": 0, "positions": [0]}]
+    lent.keep_only(lent.lent_in(SESSION, "taken"), held, lent.question())
     assert free == [1, 2]
-    lent.keep_only(lent.lent_in(SESSION, "taken"), [])
+    lent.keep_only(lent.lent_in(SESSION, "taken"), [], lent.question())
     assert (free, lent.sessions()) == ([1, 2, 0], set())
 
 
@@ -133,7 +135,8 @@ async def test_releases_may_be_lost_of_a_batch_whose_answer_comes_after_an_outag
     assert not lent.may_miss(SESSION)
     lent.accepted("r", 0)
     assert lent.may_miss(SESSION)
-    lent.keep_only(lent.lent_in(SESSION, "taken"), [{"request": "r", "batch": 0, "positions": [0]}], outages)
+    held: list[SourcesReplyBatches] = [{"request": "r", "batch": 0, "positions": [0]}]
+    lent.keep_only(lent.lent_in(SESSION, "taken"), held, lent.question())
     assert not lent.may_miss(SESSION)
 
 
@@ -156,7 +159,7 @@ async def test_a_batch_that_came_back_while_the_agent_was_asked_does_not_come_ba
     lent.doubtful("r", 0)
     asked = lent.lent_in(SESSION, "doubtful")
     lent.refused("r", 0)
-    lent.keep_only(asked, [])
+    lent.keep_only(asked, [], lent.question())
     assert free == [0]
 
 

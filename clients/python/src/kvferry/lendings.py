@@ -1,7 +1,7 @@
 """Which slots the prefill agent may be reading. A slot is lent from the moment its `put` is sent. It comes back
 when the agent has not taken the batch and never will, when the agent releases the chunk, or when the process that
 read it is gone. Time alone never brings a slot back: an agent that is only slow would read the bytes of another
-chunk."""
+chunk. A release event can be lost, so the agent is asked about a batch that is lent for long."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Literal
 from .errors import KvferryError, invalid_field
 from .orders import SessionRef
 from .source_pool import SourceChunk, SourcePool
+from .waiting import now
 
 if TYPE_CHECKING:
     from .protocol.messages import SourceReleased, SourcesReplyBatches
 
 log = logging.getLogger("kvferry")
+
+_ASK_AFTER = 5.0
+"""Seconds after which the agent is asked about a batch that it has taken, and between two questions."""
 
 LentState = Literal["pending", "doubtful", "taken"]
 """`pending`: the order is under way. `doubtful`: it was given up, and the agent may have taken the batch. `taken`:
@@ -36,20 +40,36 @@ class LentBatch:
     outages: int = 0
     """Outages of NATS before it was lent, or before the agent was asked about it. Release events of later ones may be
     lost, also some from before the answer to its `put`."""
+    ask_at: float = float("inf")
+    """Release events may be lost without an outage here: at a NATS server, or at the agent. From then on the agent is
+    asked."""
 
     @property
     def name(self) -> tuple[str, int]:
         return (self.request, self.batch)
 
 
+@dataclass(frozen=True)
+class Question:
+    """When the agent was asked what it reads."""
+
+    outages: int
+    at: float
+
+
 class Lendings:
     """Bounded by the slots of the pool: a batch without a slot of it is not kept."""
 
     def __init__(
-        self, pool: SourcePool, give_back: Callable[[list[int]], None], outages: Callable[[], int] = lambda: 0
+        self,
+        pool: SourcePool,
+        give_back: Callable[[list[int]], None],
+        outages: Callable[[], int] = lambda: 0,
+        clock: Callable[[], float] = now,
     ) -> None:
-        """`outages`: how often NATS was away so far."""
+        """`outages`: how often NATS was away so far. `clock`: seconds."""
         self._pool = pool
+        self._now = clock
         self._outages = outages
         self._give = give_back
         self._batches: dict[tuple[str, int], LentBatch] = {}
@@ -92,6 +112,7 @@ class Lendings:
         lent = self._batches.get((request, batch))
         if lent is not None:
             lent.state = "taken"
+            lent.ask_at = self._now() + _ASK_AFTER
             self._drop_if_empty(lent)
 
     def doubtful(self, request: str, batch: int) -> None:
@@ -132,11 +153,15 @@ class Lendings:
 
     def may_miss(self, session: SessionRef) -> bool:
         """Whether release events may be lost of a batch that the agent has taken in that session."""
-        return any(lent.outages != self._outages() for lent in self.lent_in(session, "taken"))
+        outages, time = self._outages(), self._now()
+        return any(lent.outages != outages or time >= lent.ask_at for lent in self.lent_in(session, "taken"))
 
-    def keep_only(self, batches: Iterable[LentBatch], held: Iterable[SourcesReplyBatches], outages: int = 0) -> None:
-        """The agent has listed the positions of these batches that it may still read. All others come back. `outages`:
-        those before the agent was asked."""
+    def question(self) -> Question:
+        """The agent is about to be asked what it reads."""
+        return Question(self._outages(), self._now())
+
+    def keep_only(self, batches: Iterable[LentBatch], held: Iterable[SourcesReplyBatches], asked: Question) -> None:
+        """The agent has listed the positions of these batches that it may still read. All others come back."""
         positions = {(one["request"], one["batch"]): set(one["positions"]) for one in held}
         for lent in batches:
             if self._batches.get(lent.name) is not lent:
@@ -146,13 +171,20 @@ class Lendings:
                 self._take_back(lent)
                 continue
             lent.state = "taken"
-            lent.outages = outages
+            lent.outages = asked.outages
+            lent.ask_at = asked.at + _ASK_AFTER
             free = [position for position in range(len(lent.slots)) if position not in kept]
             back = [lent.slots[position] for position in free]
             for position in free:
                 lent.slots[position] = None
             self._give_back(back)
             self._drop_if_empty(lent)
+
+    def process_reads_nothing(self, epoch: str) -> None:
+        """The process with that epoch reads nothing any more: every batch that it may have taken comes back."""
+        for lent in list(self._batches.values()):
+            if lent.session is not None and lent.session.epoch == epoch and lent.state != "pending":
+                self._take_back(lent)
 
     def _not_filled(self, chunks: Sequence[SourceChunk], slots: Sequence[int | None]) -> KvferryError | None:
         seen: set[int] = set()

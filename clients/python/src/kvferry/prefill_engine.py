@@ -171,11 +171,15 @@ class PrefillEngine:
         self._slots.close(self._closed_error())
         until = now() + _CLOSE_PATIENCE
         try:
+            session = self._target.session
             await self._unused(until)
-            earlier = await self._read_by_earlier(until)
-            await self._target.session.end()
-            if earlier is not None:
-                message = f"the process of agent {self.agent} with epoch {earlier.epoch} may still read chunks"
+            await self._read_by_earlier(until)
+            current = session.current
+            if await session.end() and current is not None:
+                self._lendings.process_reads_nothing(current.epoch)
+            reading = next(iter(self._lendings.sessions()), None)
+            if reading is not None:
+                message = f"the process of agent {self.agent} with epoch {reading.epoch} may still read chunks"
                 raise KvferryError("segment_in_use", message)
         finally:
             await self._unsubscribe()
@@ -197,16 +201,11 @@ class PrefillEngine:
     def _heard(self, heartbeat: Heartbeat) -> None:
         epoch = heartbeat["epoch"]
         if heartbeat["leaving"]:
-            self._process_ended(epoch)
+            # Nothing that this process reads can become ready any more.
+            self._lendings.process_reads_nothing(epoch)
         elif not heartbeat["draining"]:
             # A draining process takes no puts, and another one may have its name already.
             self._agent_seen(epoch, heartbeat["alone"])
-
-    def _process_ended(self, epoch: str) -> None:
-        """Nothing that this process reads can become ready any more, so what it had taken comes back."""
-        for session in self._lendings.sessions():
-            if session.epoch == epoch:
-                self._lendings.keep_only(self._lendings.lent_in(session, "taken", "doubtful"), [])
 
     def _agent_seen(self, epoch: str, is_alone: bool) -> None:
         """When the process that has the name now is alone, those before it have ended. Otherwise they may still
@@ -216,7 +215,7 @@ class PrefillEngine:
         if is_alone and current is not None and current.epoch == epoch:
             for session in sessions:
                 if session.epoch != epoch:
-                    self._process_ended(session.epoch)
+                    self._lendings.process_reads_nothing(session.epoch)
         asked = [one for one in sessions if one.epoch == epoch and (one != current or self._may_miss(one))]
         if asked:
             self._ask_later(asked)
@@ -233,7 +232,6 @@ class PrefillEngine:
         """Release events may have been lost, a prompt waits for slots, or a session is over. Asks the agent which
         chunks it may still read. In the current session, only batches that the agent had taken before the question
         can come back."""
-        outages = self._client.outages
         try:
             for session in sessions:
                 is_over = session != self._target.session.current
@@ -244,10 +242,11 @@ class PrefillEngine:
                 )
                 if not lent:
                     continue
+                asked = self._lendings.question()
                 epoch, held = await self._sources(session.id)
                 # Otherwise another process answers. Its heartbeats tell when it is alone.
                 if epoch == session.epoch:
-                    self._lendings.keep_only(lent, held, outages)
+                    self._lendings.keep_only(lent, held, asked)
         except KvferryError as error:
             log.debug("agent %s did not tell what it reads, and is asked again: %s", self.agent, error)
         finally:
@@ -274,15 +273,14 @@ class PrefillEngine:
                 return
             await pause(_CLOSE_PAUSE)
 
-    async def _read_by_earlier(self, until: float) -> SessionRef | None:
-        """Waits until no earlier process of the agent reads this memory, or the time is over: then its session."""
-        while True:
-            current = self._target.session.current
-            sessions = self._lendings.sessions()
-            earlier = next((one for one in sessions if current is not None and one.epoch != current.epoch), None)
-            if earlier is None or now() >= until:
-                return earlier
+    async def _read_by_earlier(self, until: float) -> None:
+        """Waits until no earlier process of the agent may read this memory, or the time is over."""
+        while self._is_read_by_earlier() and now() < until:
             await pause(_CLOSE_PAUSE)
+
+    def _is_read_by_earlier(self) -> bool:
+        current = self._target.session.current
+        return any(current is None or session.epoch != current.epoch for session in self._lendings.sessions())
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -114,27 +114,27 @@ class EngineSession:
                 return outcome
             await pause(_AGAIN_PAUSE)
 
-    async def end(self) -> None:
+    async def end(self) -> bool:
         """Ends the session: its requests in progress are cancelled, its memory is given back. Raises
-        `segment_in_use` when the agent still reads chunks 5 s later. An agent that is gone, or has no such session,
-        reads nothing."""
+        `segment_in_use` when the agent still reads chunks 5 s later. Returns whether the agent has answered that it
+        reads nothing: an agent that is away, or a next process of it, does not know that."""
         session = self._current
         self._close()
         if session is None or session.is_lost:
-            return
+            return False
         options = self._options
         until = now() + _END_PATIENCE
         while True:
             try:
                 reply = await options.client.end(options.agent, session=session.ref.id, timeout=options.call_timeout)
                 if reply["chunksInUse"] == 0:
-                    return
+                    return True
                 if now() >= until:
                     message = f"agent {options.agent} still reads {reply['chunksInUse']} chunks of this engine"
                     raise KvferryError("segment_in_use", message)
             except KvferryError as error:
                 if error.code in ("unknown_session", "no_responders", "closed"):
-                    return
+                    return False
                 if not is_away(error) or now() >= until:
                     raise
             await pause(_END_PAUSE)

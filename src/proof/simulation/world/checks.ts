@@ -5,21 +5,29 @@ import type { SimulatedAgent } from '../simulated-agent.js';
 import { holdsChunk, PAGE_BYTES } from './chunk.js';
 import type { SimulatedDecodeEngine } from './decode-engine.js';
 import type { Ledger } from './ledger.js';
+import type { SimulatedPrefillEngine } from './prefill-engine.js';
 import type { World } from './world.js';
 
 export class Checks {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #engines: readonly SimulatedDecodeEngine[];
+  readonly #prefillEngines: readonly SimulatedPrefillEngine[];
   /** The activity of each life when it was last checked. Without activity, nothing has changed. */
   readonly #checkedAt = new WeakMap<SimulatedAgent, number>();
   /** Agents whose admission queue is not empty. */
   readonly #full = new Set<string>();
 
-  constructor(world: World, ledger: Ledger, engines: readonly SimulatedDecodeEngine[]) {
+  constructor(
+    world: World,
+    ledger: Ledger,
+    engines: readonly SimulatedDecodeEngine[],
+    prefillEngines: readonly SimulatedPrefillEngine[],
+  ) {
     this.#world = world;
     this.#ledger = ledger;
     this.#engines = engines;
+    this.#prefillEngines = prefillEngines;
     const { landed } = world.fabrics;
     world.fabrics.landed = (slice, accepted) => {
       landed(slice, accepted);
@@ -45,9 +53,10 @@ export class Checks {
     for (const engine of this.#engines) engine.check();
   }
 
-  /** True if every accepted request has ended, and no agent has a request or uses a page. */
+  /** True if every accepted request has ended, no agent has a request or uses a page, and engines have their memory back. */
   async isIdle(): Promise<boolean> {
     if (this.#ledger.open().length > 0) return false;
+    if (this.#prefillEngines.some((engine) => engine.slotsOut > 0)) return false;
     for (const name of this.#world.slots.keys()) {
       const status = await this.#world.attempt(`status of ${name}`, () => this.#world.observer.status(name));
       if (status === undefined || status.requestsTotal > 0 || status.queued > 0) return false;
@@ -78,6 +87,10 @@ export class Checks {
       if (requestsTotal > 0) leak(`request ${requests[0]?.request} is still ${requests[0]?.state}`);
       if ((counters['actors_crashed'] ?? 0) > 0) this.#world.violate('crash', `an actor of agent ${plan.name} crashed`);
       await this.#checkRecords(plan.name);
+    }
+    for (const { agent, slotsOut } of this.#prefillEngines) {
+      if (slotsOut > 0)
+        this.#world.violate('nothing left', `${slotsOut} slots of the engine of ${agent} are still lent`);
     }
   }
 

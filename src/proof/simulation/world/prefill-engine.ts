@@ -23,7 +23,7 @@ export class SimulatedPrefillEngine {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #injector: FaultInjector;
-  readonly #agent: string;
+  readonly agent: string;
   readonly #process: EngineProcess;
   readonly #client: KvferryClient;
   readonly #ends: RequestEnds;
@@ -37,7 +37,7 @@ export class SimulatedPrefillEngine {
     this.#world = world;
     this.#ledger = ledger;
     this.#injector = injector;
-    this.#agent = agent;
+    this.agent = agent;
     this.#ends = ends;
     this.#memory = memoryOf(world, `/engine/${agent}`);
     this.#process = new EngineProcess(world, agent);
@@ -56,6 +56,13 @@ export class SimulatedPrefillEngine {
     }
   }
 
+  /** Slots of its memory that have not come back. */
+  get slotsOut(): number {
+    if (this.#engine === undefined) return 0;
+    const { total, free } = this.#engine.slots;
+    return total - free;
+  }
+
   /** The engine is killed, and its memory vanishes. */
   #die(): void {
     this.#isDead = true;
@@ -67,7 +74,7 @@ export class SimulatedPrefillEngine {
   /** Sessions have names of 16 hexadecimal digits, which no other engine of the world has. */
   #newSession(): string {
     this.#sessions += 1;
-    const engine = [...this.#world.slots.keys()].indexOf(this.#agent);
+    const engine = [...this.#world.slots.keys()].indexOf(this.agent);
     return `${engine}${this.#sessions.toString(HEXADECIMAL).padStart(SESSION_DIGITS - 1, '0')}`;
   }
 
@@ -76,7 +83,7 @@ export class SimulatedPrefillEngine {
       this.#engine = await this.#world.attempt('open', () =>
         PrefillEngine.open({
           client: this.#client,
-          agent: this.#agent,
+          agent: this.agent,
           ends: this.#ends,
           clock: this.#process.clock,
           silentMs: SESSION_MS,
@@ -110,7 +117,7 @@ export class SimulatedPrefillEngine {
       const sentMs = world.now;
       const epoch = await world.attempt(`put ${request}/${batch}`, () => outgoing.put(chunks, { last }));
       if (epoch === undefined) return;
-      const deadlineMs = world.now + timeoutMs / world.slot(this.#agent).rate;
+      const deadlineMs = world.now + timeoutMs / world.slot(this.agent).rate;
       this.#ledger.accept({
         request,
         part: { sender, receiver, epoch },
@@ -134,7 +141,7 @@ export class SimulatedPrefillEngine {
       const epochs = event.ranks?.map((rank) => rank.epoch) ?? [event.epoch];
       if (event.request !== request || !epochs.some((one) => one === epoch)) return;
       void this.#world.attempt(`put ${request}/${late.batch}`, () =>
-        this.#client.put(this.#agent, { ...late, timeoutMs, keys: [], source: [], ranks }),
+        this.#client.put(this.agent, { ...late, timeoutMs, keys: [], source: [], ranks }),
       );
     });
   }
@@ -145,7 +152,7 @@ export class SimulatedPrefillEngine {
   }
 
   async #stage({ request }: RequestPlan, keys: readonly string[]): Promise<readonly SourceChunk[] | undefined> {
-    const call = () => this.#client.stage(this.#agent, { holder: request, pages: keys.length });
+    const call = () => this.#client.stage(this.agent, { holder: request, pages: keys.length });
     const reply = await this.#world.attempt(`stage for ${request}`, call);
     if (reply === undefined) return undefined;
     const { segment, path, offsets } = reply;

@@ -40,13 +40,14 @@ export async function runScenario(
   const injector = new FaultInjector(world);
   const ledger = new Ledger(world, injector);
   const decodeEngines: SimulatedDecodeEngine[] = [];
+  const prefillEngines: SimulatedPrefillEngine[] = [];
   const ends = new RequestEnds(world.observer, { clock: world.clock });
   for (const { name, role } of scenario.agents) {
-    if (role === 'prefill') new SimulatedPrefillEngine(world, ledger, injector, ends, name);
+    if (role === 'prefill') prefillEngines.push(new SimulatedPrefillEngine(world, ledger, injector, ends, name));
     else decodeEngines.push(new SimulatedDecodeEngine(world, ledger, name));
   }
   new Router(world, ledger);
-  const checks = new Checks(world, ledger, decodeEngines);
+  const checks = new Checks(world, ledger, decodeEngines, prefillEngines);
   for (const slot of world.slots.values()) world.start(slot);
 
   let steps = 0;
