@@ -49,7 +49,8 @@ export class DecodeEngine {
    * Looks chunks up and leases them: all chunks of the request, or those of `keys`. Look a chunk up by its key: the order of
    * the reply need not be that of the prompt. Rejects `request_active` before the request has ended, `request_ended` when it
    * was not ready or its leases are over, `receiver_lost` when the agent is restarted meanwhile or its arena cannot be opened,
-   * and as the client does.
+   * and as the client does. When it rejects, the agent may hold leases all the same: call it again, or `release`. Otherwise they
+   * end by time.
    */
   async acquire({ request, epoch }: Holder, keys?: readonly string[]): Promise<AcquiredChunks> {
     const askedMs = this.#clock.now();

@@ -161,6 +161,7 @@ class Order<O extends OrderedOperation> {
       } catch (error) {
         if (!isKvferryError(error)) throw error;
         if (isSessionOver(error)) return this.#over(error);
+        if (isKvferryError(error, 'order_forgotten')) return this.#forgotten(error);
         if (isAnswer(error)) return this.#refused(error);
         if (!isPassing(error) || clock.now() >= this.#send.untilMs || this.#session.isLost) return this.#givenUp(error);
       }
@@ -203,6 +204,11 @@ class Order<O extends OrderedOperation> {
     return new KvferryError('sender_lost', `agent ${agent} was restarted before it answered: use another request id`, {
       cause: error,
     });
+  }
+
+  /** The agent has executed an earlier copy, and does not remember with which result. */
+  #forgotten(error: KvferryError): Outcome<OperationReply<O>> {
+    return { executed: false, error, doubt: Promise.resolve({ state: 'lost' }) };
   }
 
   /** The agent may have refused the message without taking its number, which would stop every later order. */

@@ -205,9 +205,14 @@ export class OutgoingRequest {
 
   /** When it is lost what became of the batch, the engine asks the agent which memory it still reads. */
   #settled(batch: number, { state }: Settled<unknown>): void {
-    const { lendings } = this.#options;
-    if (state === 'never') lendings?.refused(this.plan.request, batch);
-    else lendings?.accepted(this.plan.request, batch);
+    const { lendings, ends } = this.#options;
+    const { request } = this.plan;
+    if (state !== 'never') lendings?.accepted(request, batch);
+    else {
+      lendings?.refused(request, batch);
+      // The request has not begun, so no event will announce its end.
+      if (batch === 0) ends.forget(request);
+    }
   }
 
   /** Only the process of this session can accept the request. Ranks of one request have several. */

@@ -170,8 +170,7 @@ export class PrefillEngine {
     chunks: readonly SourceChunk[],
     chunksPerBatch = CHUNKS_PER_BATCH,
   ): Promise<OutgoingRequest> {
-    if (!(chunksPerBatch >= 1)) throw invalidField('chunksPerBatch', `${chunksPerBatch} chunks are no batch`);
-    const outgoing = this.begin({ ...plan, totalChunks: chunks.length });
+    const outgoing = this.#beginWhole(plan, chunks, chunksPerBatch);
     for (let from = 0; from === 0 || from < chunks.length; from += chunksPerBatch) {
       try {
         await outgoing.put(chunks.slice(from, from + chunksPerBatch));
@@ -182,6 +181,21 @@ export class PrefillEngine {
       }
     }
     return outgoing;
+  }
+
+  /** Begins a request of these chunks. Their slots come back when it throws. */
+  #beginWhole(
+    plan: Omit<RequestPlan, 'totalChunks'>,
+    chunks: readonly SourceChunk[],
+    chunksPerBatch: number,
+  ): OutgoingRequest {
+    try {
+      if (!(chunksPerBatch >= 1)) throw invalidField('chunksPerBatch', `${chunksPerBatch} chunks are no batch`);
+      return this.begin({ ...plan, totalChunks: chunks.length });
+    } catch (error) {
+      this.discard(chunks);
+      throw error;
+    }
   }
 
   /**
@@ -256,7 +270,8 @@ export class PrefillEngine {
 
   /**
    * Release events may have been lost, a prompt waits for slots, or a session is over. Asks the agent which chunks it may still
-   * read. In the current session, only batches that the agent had taken before the question can come back.
+   * read. In the current session, only batches that the agent had taken before the question can come back. A session that is
+   * over here may be open at the agent, which would execute its orders: it is ended before the question.
    */
   async #askFor(sessions: readonly SessionRef[]): Promise<void> {
     if (this.#isAsking) return;
@@ -269,6 +284,7 @@ export class PrefillEngine {
           ? this.#lendings.lentIn(session, 'taken', 'doubtful')
           : this.#lendings.lentIn(session, 'taken');
         if (lent.length === 0) continue;
+        if (isOver) await this.#endOver(session);
         const asked = this.#lendings.question();
         const sources = await readSources(client, agent, session.id, { timeoutMs: callTimeoutMs });
         // Another process answers. Its heartbeats tell when it is alone.
@@ -280,6 +296,16 @@ export class PrefillEngine {
       if (!isKvferryError(error)) throw error;
     } finally {
       this.#isAsking = false;
+    }
+  }
+
+  /** No order of that session is executed from now on. Another process does not know it. */
+  async #endOver({ id }: SessionRef): Promise<void> {
+    const { client, agent, callTimeoutMs = CALL_TIMEOUT_MS } = this.#options;
+    try {
+      await client.end(agent, { session: id }, { timeoutMs: callTimeoutMs });
+    } catch (error) {
+      if (!isKvferryError(error, 'unknown_session')) throw error;
     }
   }
 

@@ -15,6 +15,9 @@ export interface RequestEnd {
   readonly atMs: number;
 }
 
+/** Ends that are expected at the same time. The event of the oldest one is lost, or its request never began. */
+const EXPECTED_MAX = 65_536;
+
 interface Expected {
   /** Callers that expect the end, such as the ranks of one request. */
   callers: number;
@@ -48,7 +51,8 @@ export class RequestEnds {
   }
 
   /**
-   * Resolves when the request ends. Rejects `closed` when this object or its client is closed before. Call it before `put`.
+   * Resolves when the request ends. Rejects `closed` when this object or its client is closed before, and `too_many_requests` when
+   * 65,536 requests were put after it, and their ends are expected too. Call it before `put`.
    * `agents`: those that send and receive it, if the caller knows them all. Then an event that names others does not count (P31).
    */
   expect(request: string, agents?: readonly string[]): Promise<RequestEnd> {
@@ -57,6 +61,7 @@ export class RequestEnds {
       known.callers += 1;
       return known.end;
     }
+    this.#makeRoom();
     let settle: Pick<Expected, 'resolve' | 'reject'> | undefined;
     const end = new Promise<RequestEnd>((resolve, reject) => {
       settle = { resolve, reject };
@@ -97,6 +102,16 @@ export class RequestEnds {
       reject(new KvferryError('closed', `closed before the end of request ${request} was announced`));
     }
     this.#expected.clear();
+  }
+
+  /** Gives the oldest expectation up when there are too many. */
+  #makeRoom(): void {
+    const [oldest] = this.#expected;
+    if (oldest === undefined || this.#expected.size < EXPECTED_MAX) return;
+    const [request, { reject }] = oldest;
+    this.#expected.delete(request);
+    const message = `the end of request ${request} is expected no longer: ${EXPECTED_MAX} newer ones are`;
+    reject(new KvferryError('too_many_requests', message));
   }
 
   #ended(event: TerminalEvent): void {

@@ -1,8 +1,10 @@
 /** The order of `put` and `cancel`, and puts that an agent reads after a pause. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
+import type { OperationInput } from '../../src/client/kvferry-client.js';
 import { ReplyError } from '../../src/protocol/codec.js';
-import { type Cluster, useCluster } from './support.js';
+import { CHUNKS_IN_PROGRESS_MAX, KEYS_PER_BATCH_MAX } from '../../src/protocol/limits.js';
+import { type Cluster, PAGE_BYTES, useCluster } from './support.js';
 
 const clusters = useCluster();
 let cluster: Cluster;
@@ -122,6 +124,52 @@ describe('a repeated put outside a session', () => {
       code: 'request_ended',
       epoch: prefill.epoch,
     });
+  });
+});
+
+describe('a copy of a put while the agent takes no more puts', () => {
+  const session = '00000000000000f1';
+  const keys = Array.from({ length: KEYS_PER_BATCH_MAX }, (_, number) => `${number}`);
+  const put = (request: string, more: object = {}) => outcome(cluster.call('prefill-0', 'put', batchOf(request, more)));
+  const batchOf = (request: string, more: object): OperationInput<'put'> => ({
+    ...{ request, receiver: 'decode-1', batch: 0, last: true, totalChunks: 1, timeoutMs: 30_000, keys: [request] },
+    source: [{ segment: 'engine', offset: 0, length: PAGE_BYTES }],
+    ...more,
+  });
+
+  /** Puts that wait for their receiver: as many as the agent keeps. */
+  function fill(): Promise<unknown> {
+    const puts = CHUNKS_IN_PROGRESS_MAX / keys.length - 1;
+    const large = Array.from({ length: puts }, (_, number) => put(`l${number}`, { keys, totalChunks: keys.length }));
+    const small = Array.from({ length: keys.length / 64 }, (_, number) => put(`s${number}`));
+    return Promise.all([...large, ...small]);
+  }
+
+  beforeEach(async () => {
+    await cluster.agent('decode-1', 'decode');
+    cluster.network.fate = ({ subject }) => ({ copies: 1, delayMs: subject.includes('.decode-1.') ? 100 : 0 });
+  });
+
+  test('P28: the order is under way → its copy gets its answer, and a new order is refused', async () => {
+    const attach = { segment: 'engine', path: '/memory/prefill-0-engine', session, order: 0 };
+    const attached = cluster
+      .call('prefill-0', 'open', { session, holder: 'e', silentMs: 30_000 })
+      .then(() => cluster.call('prefill-0', 'attach', attach));
+    await cluster.settle(attached);
+    const first = put('r', { session, order: 1 });
+    const others = fill();
+    const answers = Promise.all([first, put('r', { session, order: 1 }), put('q', { session, order: 2 })]);
+    expect(await cluster.settle(answers)).toEqual(['ok', 'ok', { code: 'too_many_requests' }]);
+    await cluster.settle(others);
+  });
+
+  test('P28: outside a session it was accepted → its copy is a duplicate', async () => {
+    const first = { receiver: 'decode-0', last: false, totalChunks: 2 };
+    await cluster.settle(put('r', first));
+    const others = fill();
+    const copy = put('r', first);
+    expect(await cluster.settle(copy)).toEqual({ code: 'duplicate_batch', epoch: prefill.epoch });
+    await cluster.settle(others);
   });
 });
 

@@ -293,6 +293,28 @@ describe('the end', () => {
   });
 });
 
+describe('ends that are expected and do not come', () => {
+  test('the first put was barred → its end is expected no longer', async () => {
+    agent.answers.put = noAnswer;
+    agent.answers.barrier = () => ({ epoch, barred: [0] });
+    expect(await settle(begin().put([chunk('a')]))).toMatchObject({ code: 'deadline_exceeded' });
+    const again = settle(ends.expect('r').then(({ event }) => event.epoch));
+    agent.emit(TERMINALS, { ...terminal('r'), epoch: successor });
+    expect(await again).toBe(successor);
+  });
+
+  test('65,536 newer ones are expected → the oldest one is given up', async () => {
+    ends = new RequestEnds(client, { clock });
+    const given = ends.expect('oldest').catch(({ code, message }) => `${code}: ${message}`);
+    for (let number = 0; number < 65_535; number += 1) void ends.expect(`r${number}`);
+    const next = ends.expect('r0');
+    void ends.expect('newest');
+    expect(await given).toContain('too_many_requests: the end of request oldest is expected no longer');
+    agent.emit(TERMINALS, terminal('r0'));
+    expect(await next).toMatchObject({ event: { request: 'r0' } });
+  });
+});
+
 describe('cancel', () => {
   test('waits for the answer to a put, which it might overtake', async () => {
     const order: string[] = [];

@@ -153,6 +153,13 @@ describe('a prefill engine', () => {
     expect(agent.bodiesOf('put')).toHaveLength(1);
   });
 
+  test('takes memory back when the batches would have no chunks', async () => {
+    const engine = await open();
+    const putting = engine.put(plan, await engine.fill(chunksOf('a')), 0);
+    await expect(putting).rejects.toMatchObject({ code: 'invalid_field', field: 'chunksPerBatch' });
+    expect([engine.slots.free, agent.bodiesOf('put')]).toEqual([4, []]);
+  });
+
   test('takes memory back when a chunk cannot be filled', async () => {
     const engine = await open();
     const bytes = () => {
@@ -418,6 +425,36 @@ describe('a put whose answer was lost', () => {
     await expect(engine.put(plan, chunks)).rejects.toMatchObject({ code: 'invalid_field' });
     await clock.advance(10);
     expect(engine.slots).toEqual({ total: 4, free: 2 });
+  });
+
+  test('P25: it was executed, and the answer to its copy is forgotten → what the agent reads stays lent', async () => {
+    const engine = await open();
+    const answers = [noAnswer];
+    agent.answers.put = () => (answers.shift() ?? (() => refusal('order_forgotten')))();
+    agent.answers.sources = () => ({ epoch, alone: true, batches: [{ request: 'r', batch: 0, positions: [1] }] });
+    const put = engine.put(plan, await engine.fill(chunksOf('a', 'b'))).catch(({ code }) => code);
+    await clock.advance(1000);
+    expect([await put, engine.slots.free]).toEqual(['order_forgotten', 2]);
+    await clock.advance(5000);
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(0);
+    expect(engine.slots.free).toBe(3);
+  });
+
+  test('P25: only the engine took its session for lost → the session is ended before the question', async () => {
+    const engine = await open({ patienceMs: 100 });
+    agent.answers.put = noAnswer;
+    const put = engine.put(plan, await engine.fill(chunksOf('a'))).catch(({ code }) => code);
+    await clock.advance(10);
+    agent.emitHeartbeat('p', successor, { alone: false });
+    await clock.advance(500);
+    expect([await put, engine.slots.free]).toEqual(['deadline_exceeded', 3]);
+    const asked = agent.operations.length;
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(100);
+    expect(agent.operations.slice(asked)).toEqual(['end', 'sources']);
+    expect(agent.bodiesOf('end').at(-1)).toEqual({ v: 2, session: FIRST });
+    expect(engine.slots.free).toBe(4);
   });
 
   test('P25: a put is under way and not listed by the agent → its slots stay lent', async () => {

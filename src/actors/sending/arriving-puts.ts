@@ -11,16 +11,21 @@ export class ArrivingPuts {
   /** Chunks of all of them. */
   #chunks = 0;
 
-  /** Counts the work as arriving until it settles. Throws when as much has arrived already as the agent keeps. */
-  add<T>(put: PutRequest, begin: () => Promise<T>): Promise<T> {
+  /** Throws `too_many_requests` when as much has arrived already as the agent keeps. */
+  check(put: PutRequest): void {
+    if (this.#chunks + chunksOf(put) <= CHUNKS_IN_PROGRESS_MAX) return;
+    const message = `puts of ${this.#chunks} chunks wait for their receivers or sessions: send request ${put.request} later`;
+    throw new KvferryError('too_many_requests', message, { field: 'request' });
+  }
+
+  /** Counts a put that was checked as arriving until its answer is known. */
+  add(put: PutRequest, answer: Promise<unknown>): void {
     const { request } = put;
     const chunks = chunksOf(put);
-    this.#refuseMore(put, chunks);
     this.#chunks += chunks;
-    const work = begin();
     const puts = this.#byRequest.get(request) ?? new Set();
     this.#byRequest.set(request, puts);
-    const done = work
+    const done = answer
       .catch(() => undefined)
       .then(() => {
         this.#chunks -= chunks;
@@ -28,13 +33,6 @@ export class ArrivingPuts {
         if (puts.size === 0) this.#byRequest.delete(request);
       });
     puts.add(done);
-    return work;
-  }
-
-  #refuseMore({ request }: PutRequest, chunks: number): void {
-    if (this.#chunks + chunks <= CHUNKS_IN_PROGRESS_MAX) return;
-    const message = `puts of ${this.#chunks} chunks wait for their receivers or sessions: send request ${request} later`;
-    throw new KvferryError('too_many_requests', message, { field: 'request' });
   }
 
   /** Resolves when the puts that have arrived by now are accepted or refused. Undefined when there are none. */

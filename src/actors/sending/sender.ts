@@ -89,7 +89,11 @@ export class Sender {
   /** Takes a batch; in the turn of its session if it belongs to one. */
   put(put: PutRequest): Promise<{ epoch: string }> {
     const earlier = this.#arriving.before(put.request);
-    return this.#arriving.add(put, () => this.#put(put, earlier));
+    const copy = this.#copy(put);
+    return this.#put(put).catch(async (error: unknown) => {
+      await earlier;
+      throw copy() ?? error;
+    });
   }
 
   /** Names the receiver of an offered request, after the puts that came before. */
@@ -220,15 +224,27 @@ export class Sender {
 
   // ------------------------------------------------------------------------------------------------------------------
 
-  /** Outside a session, a refused put may be a copy of one that was accepted: the engine must not take its memory back. */
-  async #put(put: PutRequest, earlier: Promise<unknown> | undefined): Promise<{ epoch: string }> {
+  /** A copy of an order gets the answer of the order. While it waits for that, nothing of its message is kept (P28). */
+  #put(put: PutRequest): Promise<{ epoch: string }> {
+    let isNew = false;
+    const begin = () => {
+      this.#arriving.check(put);
+      isNew = true;
+      return this.#beginPut(put);
+    };
     try {
       if (put.session === undefined) this.#pauses.check();
-      return await this.sessions.run(put, 'put', () => this.#beginPut(put));
+      const answer = Promise.resolve(this.sessions.run(put, 'put', begin));
+      if (isNew) this.#arriving.add(put, answer);
+      return answer;
     } catch (error) {
-      await earlier;
-      throw (put.session === undefined ? this.#copyOf(put) : undefined) ?? error;
+      return Promise.reject(error);
     }
+  }
+
+  /** Outside a session, a refused put may be a copy of one that was accepted: the engine must not take its memory back. */
+  #copy(put: PutRequest): () => KvferryError | undefined {
+    return put.session === undefined ? () => this.#copyOf(put) : noCopy;
   }
 
   /** The refusal of a batch that was put before; undefined when it was not. */
@@ -372,3 +388,6 @@ export class Sender {
     return this.#env.turns.each(requests, ({ task }) => task.totalChunks, act);
   }
 }
+
+/** An order has one answer: that of its number. */
+const noCopy = () => undefined;

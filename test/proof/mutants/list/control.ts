@@ -32,8 +32,8 @@ export const controlMutants: readonly Mutant[] = [
   {
     id: 'client-lost-is-refused',
     module: 'src/client/outgoing-request.ts',
-    find: "if (state === 'never') lendings?.refused",
-    replace: "if (state !== 'executed') lendings?.refused",
+    find: "if (state !== 'never') lendings?.accepted",
+    replace: "if (state === 'executed') lendings?.accepted",
     defect: 'Memory comes back although it is not known whether the agent took it.',
   },
   {
