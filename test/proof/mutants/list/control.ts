@@ -44,6 +44,27 @@ export const controlMutants: readonly Mutant[] = [
     defect: 'A release event of an earlier process of the agent gives back memory that the present one reads.',
   },
   {
+    id: 'client-waits-for-lost-release',
+    module: 'src/client/lendings.ts',
+    find: '|| nowMs >= lent.askAtMs',
+    replace: '',
+    defect: 'A release event that is lost while the engine stays connected is never asked for.',
+  },
+  {
+    id: 'client-closes-unproven',
+    module: 'src/client/prefill-engine.ts',
+    find: 'if (isUnread && current',
+    replace: 'if (current',
+    defect: 'An engine that closes takes its memory back although no process has answered.',
+  },
+  {
+    id: 'client-forgotten-is-refused',
+    module: 'src/client/order-session.ts',
+    find: "if (isKvferryError(error, 'order_forgotten')) return this.#forgotten(error);",
+    replace: '',
+    defect: 'The memory of an executed put comes back when the agent no longer remembers its answer.',
+  },
+  {
     id: 'client-pending-comes-back',
     module: 'src/client/prefill-engine.ts',
     find: ": this.#lendings.lentIn(session, 'taken');",

@@ -254,4 +254,11 @@ export const sendingMutants: readonly Mutant[] = [
     replace: 'outcome.bytes === 0;',
     defect: 'A write is repeated although bytes of it may still land.',
   },
+  {
+    id: 'sending-copy-is-new',
+    module: 'src/actors/sending/sender.ts',
+    find: '    let isNew = false;\n    const begin',
+    replace: '    this.#arriving.check(put);\n    let isNew = false;\n    const begin',
+    defect: 'A copy of an accepted put is refused while the agent takes no more puts.',
+  },
 ];
