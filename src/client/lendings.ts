@@ -13,7 +13,7 @@ import type { SourceChunk } from './source-memory.js';
 /** Time after which the agent is asked about a batch that it has taken, and time between two questions. */
 const ASK_AFTER_MS = 5_000;
 
-interface LentBatch {
+export interface LentBatch {
   readonly name: string;
   /** The slot of each position; undefined once it came back, or when the chunk lies in other memory. */
   readonly slots: (number | undefined)[];

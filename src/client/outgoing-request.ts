@@ -203,15 +203,19 @@ export class OutgoingRequest {
     return error;
   }
 
-  /** When it is lost what became of the batch, the engine asks the agent which memory it still reads. */
+  /**
+   * When it is lost what became of the batch, the engine asks the agent which memory it still reads. Without its session the batch
+   * stays in doubt: the agent may still have the order.
+   */
   #settled(batch: number, { state }: Settled<unknown>): void {
-    const { lendings, ends } = this.#options;
+    const { lendings, ends, session } = this.#options;
     const { request } = this.plan;
-    if (state !== 'never') lendings?.accepted(request, batch);
-    else {
+    if (state === 'never') {
       lendings?.refused(request, batch);
       // The request has not begun, so no event will announce its end.
       if (batch === 0) ends.forget(request);
+    } else if (state === 'executed' || this.#sentIn?.id === session.current?.id) {
+      lendings?.accepted(request, batch);
     }
   }
 

@@ -10,7 +10,7 @@ import type { SourceReleasedEvent } from '../protocol/events.js';
 import { shownKey } from '../protocol/shown-text.js';
 import { EngineSession, type SessionRef } from './engine-session.js';
 import type { KvferryClient } from './kvferry-client.js';
-import { Lendings } from './lendings.js';
+import { Lendings, type LentBatch } from './lendings.js';
 import { OutgoingRequest, type RequestPlan } from './outgoing-request.js';
 import { pause } from './pause.js';
 import { readSources } from './read-sources.js';
@@ -73,6 +73,8 @@ export class PrefillEngine {
   readonly #subscriptions: ControlSubscription[] = [];
   /** Undefined until it is open. */
   #session: EngineSession | undefined;
+  /** The session that `close` has ended. */
+  #last: SessionRef | undefined;
   #isAsking = false;
   #isClosed = false;
 
@@ -210,10 +212,10 @@ export class PrefillEngine {
     if (session !== undefined) {
       const untilMs = this.#clock.now() + CLOSE_PATIENCE_MS;
       await this.#unused(session, untilMs);
-      await this.#readByEarlier(session, untilMs);
-      const { current } = session;
+      await this.#readByEarlier(untilMs);
+      this.#last = this.#latest;
       const isUnread = await session.end();
-      if (isUnread && current !== undefined) this.#lendings.processReadsNothing(current.epoch);
+      if (isUnread && this.#last !== undefined) this.#lendings.processReadsNothing(this.#last.epoch);
       const [reading] = this.#lendings.sessions();
       if (reading !== undefined) {
         const message = `the process of agent ${this.agent} with epoch ${reading.epoch} may still read chunks of this engine`;
@@ -260,7 +262,7 @@ export class PrefillEngine {
     const { current } = this.#session ?? {};
     const isCurrent = (session: SessionRef) => session.id === current?.id;
     const sessions = this.#lendings.sessions();
-    if (isAlone && epoch === current?.epoch) {
+    if (isAlone && epoch === this.#latest?.epoch) {
       for (const session of sessions) if (session.epoch !== epoch) this.#lendings.processReadsNothing(session.epoch);
     }
     const isDue = (session: SessionRef) =>
@@ -270,8 +272,7 @@ export class PrefillEngine {
 
   /**
    * Release events may have been lost, a prompt waits for slots, or a session is over. Asks the agent which chunks it may still
-   * read. In the current session, only batches that the agent had taken before the question can come back. A session that is
-   * over here may be open at the agent, which would execute its orders: it is ended before the question.
+   * read. Only batches that the agent had taken before the question can come back.
    */
   async #askFor(sessions: readonly SessionRef[]): Promise<void> {
     if (this.#isAsking) return;
@@ -279,12 +280,8 @@ export class PrefillEngine {
     try {
       const { client, agent, callTimeoutMs = CALL_TIMEOUT_MS } = this.#options;
       for (const session of sessions) {
-        const isOver = session.id !== this.#session?.current?.id;
-        const lent = isOver
-          ? this.#lendings.lentIn(session, 'taken', 'doubtful')
-          : this.#lendings.lentIn(session, 'taken');
+        const lent = [...this.#lendings.lentIn(session, 'taken'), ...(await this.#doubtful(session))];
         if (lent.length === 0) continue;
-        if (isOver) await this.#endOver(session);
         const asked = this.#lendings.question();
         const sources = await readSources(client, agent, session.id, { timeoutMs: callTimeoutMs });
         // Another process answers. Its heartbeats tell when it is alone.
@@ -299,14 +296,27 @@ export class PrefillEngine {
     }
   }
 
-  /** No order of that session is executed from now on. Another process does not know it. */
-  async #endOver({ id }: SessionRef): Promise<void> {
+  /** The batches in doubt of a session that this engine has left, once the agent executes no order of it any more. */
+  async #doubtful(session: SessionRef): Promise<readonly LentBatch[]> {
+    const lent = session.id === this.#session?.current?.id ? [] : this.#lendings.lentIn(session, 'doubtful');
+    return lent.length > 0 && (await this.#isOver(session)) ? lent : [];
+  }
+
+  /**
+   * Whether no order of the session is executed any more. The heartbeat of another process, or its answer, does not tell that: the
+   * process of the session may still have orders that wait.
+   */
+  async #isOver({ id, epoch }: SessionRef): Promise<boolean> {
     const { client, agent, callTimeoutMs = CALL_TIMEOUT_MS } = this.#options;
+    const call = { timeoutMs: callTimeoutMs };
     try {
-      await client.end(agent, { session: id }, { timeoutMs: callTimeoutMs });
+      return (await client.end(agent, { session: id }, call)).epoch === epoch;
     } catch (error) {
       if (!isKvferryError(error, 'unknown_session')) throw error;
     }
+    // Its own process may have forgotten it.
+    const answer = await client.sources(agent, { session: id }, call);
+    return answer.alone && answer.epoch === epoch;
   }
 
   /** Waits until the agent reads no chunk of this memory, or the time is over. */
@@ -321,9 +331,14 @@ export class PrefillEngine {
   }
 
   /** Waits until no earlier process of the agent may read this memory, or the time is over. */
-  async #readByEarlier(session: EngineSession, untilMs: number): Promise<void> {
-    const isRead = () => this.#lendings.sessions().some(({ epoch }) => epoch !== session.current?.epoch);
+  async #readByEarlier(untilMs: number): Promise<void> {
+    const isRead = () => this.#lendings.sessions().some(({ epoch }) => epoch !== this.#latest?.epoch);
     while (isRead() && this.#clock.now() < untilMs) await pause(this.#clock, CLOSE_PAUSE_MS);
+  }
+
+  /** The session that takes orders, or that took the last ones. Undefined while another one is being opened. */
+  get #latest(): SessionRef | undefined {
+    return this.#session?.current ?? this.#last;
   }
 
   #checkOpen(): void {

@@ -457,6 +457,23 @@ describe('a put whose answer was lost', () => {
     expect(engine.slots.free).toBe(4);
   });
 
+  test.each([
+    [true, 4],
+    [false, 3],
+  ])('P25: its session is forgotten, and the process is alone (%s) → %i slots are free', async (alone, free) => {
+    const engine = await open({ patienceMs: 0 });
+    agent.answers.put = noAnswer;
+    for (const operation of ['barrier', 'end']) agent.answers[operation] = () => refusal('unknown_session');
+    agent.answers.sources = () => ({ epoch, alone, batches: [] });
+    await expect(engine.put(plan, await engine.fill(chunksOf('a')))).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+    });
+    await clock.advance(100);
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(100);
+    expect(engine.slots.free).toBe(free);
+  });
+
   test('P25: a put is under way and not listed by the agent → its slots stay lent', async () => {
     const engine = await open();
     const chunks = await engine.fill(chunksOf('a', 'b', 'c', 'd'));
@@ -737,6 +754,18 @@ describe('a prefill engine that closes', () => {
     await clock.advance(6000);
     await closing;
     expect(engine.slots.free).toBe(3);
+  });
+
+  test('T22: closed while the former process reads, which then dies → closed at the next attempt', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a')));
+    await restart({ alone: false });
+    const closing = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });
+    await clock.advance(6000);
+    await closing;
+    agent.emitHeartbeat('p', successor);
+    await engine.close();
+    expect([engine.slots.free, agent.subjects]).toEqual([4, []]);
   });
 
   test('rejects when the agent does not let go', async () => {

@@ -32,8 +32,8 @@ export const controlMutants: readonly Mutant[] = [
   {
     id: 'client-lost-is-refused',
     module: 'src/client/outgoing-request.ts',
-    find: "if (state !== 'never') lendings?.accepted",
-    replace: "if (state === 'executed') lendings?.accepted",
+    find: "if (state === 'never') {",
+    replace: "if (state !== 'executed') {",
     defect: 'Memory comes back although it is not known whether the agent took it.',
   },
   {
@@ -53,8 +53,8 @@ export const controlMutants: readonly Mutant[] = [
   {
     id: 'client-closes-unproven',
     module: 'src/client/prefill-engine.ts',
-    find: 'if (isUnread && current',
-    replace: 'if (current',
+    find: 'if (isUnread && this',
+    replace: 'if (this',
     defect: 'An engine that closes takes its memory back although no process has answered.',
   },
   {
@@ -67,21 +67,21 @@ export const controlMutants: readonly Mutant[] = [
   {
     id: 'client-pending-comes-back',
     module: 'src/client/prefill-engine.ts',
-    find: ": this.#lendings.lentIn(session, 'taken');",
-    replace: ": this.#lendings.lentIn(session, 'taken', 'pending');",
+    find: "[...this.#lendings.lentIn(session, 'taken'),",
+    replace: "[...this.#lendings.lentIn(session, 'taken', 'pending'),",
     defect: 'A put on its way loses its memory because the agent does not list it yet.',
   },
   {
     id: 'client-any-epoch-frees',
     module: 'src/client/prefill-engine.ts',
-    find: 'if (isAlone && epoch === current?.epoch) {',
-    replace: 'if (epoch === current?.epoch) {',
+    find: 'if (isAlone && epoch === this.#latest?.epoch) {',
+    replace: 'if (epoch === this.#latest?.epoch) {',
     defect: 'An engine refills memory that an earlier process of the agent reads while it drains.',
   },
   {
     id: 'client-former-frees',
     module: 'src/client/prefill-engine.ts',
-    find: 'if (isAlone && epoch === current?.epoch) {',
+    find: 'if (isAlone && epoch === this.#latest?.epoch) {',
     replace: 'if (isAlone) {',
     defect: 'A heartbeat of an earlier process gives back memory that the present one reads.',
   },

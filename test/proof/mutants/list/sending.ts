@@ -96,8 +96,8 @@ export const sendingMutants: readonly Mutant[] = [
   {
     id: 'sending-copy-refused-as-new',
     module: 'src/actors/sending/sender.ts',
-    find: '(put.session === undefined ? this.#copyOf(put) : undefined) ?? error',
-    replace: 'error',
+    find: 'throw copy() ?? error;',
+    replace: 'throw error;',
     defect: 'The copy of a put that was accepted is refused, so the engine overwrites memory that the agent reads.',
   },
   {
