@@ -75,3 +75,10 @@ async def test_agents_of_several_ranks_are_not_asked_for_the_end(monkeypatch: py
     with pytest.raises(KvferryError) as late:
         await stream.end(0.1)
     assert late.value.code == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), 0, -1, 601])
+async def test_a_time_that_no_message_can_carry_is_refused_before_the_request_begins(timeout: float) -> None:
+    with pytest.raises(KvferryError) as wrong:
+        begun(Session(), timeout=timeout)
+    assert (wrong.value.code, wrong.value.field) == ("invalid_field", "timeout")
