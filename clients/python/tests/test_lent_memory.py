@@ -174,3 +174,11 @@ async def test_memory_for_which_no_process_answers_is_an_error_at_the_end(
     with pytest.raises(KvferryError, match="may still read chunks") as read:
         await made.engine.close()
     assert (read.value.code, made.count) == ("segment_in_use", 2)
+
+
+async def test_slots_come_back_from_a_put_that_cannot_begin(pool: SourcePool) -> None:
+    made = Lent(pool, Agent(OWN.epoch), OWN)
+    chunks = await made.engine.fill(["a", "b"])
+    with pytest.raises(KvferryError) as wrong:
+        await made.engine.put("r", "d", chunks, timeout=0)
+    assert (wrong.value.code, made.count) == ("invalid_field", 0)

@@ -157,8 +157,13 @@ class PrefillEngine:
         """Puts a whole prompt, or offers it when `receiver` is None. Returns when the agent has accepted it; the
         bytes are then on their way. Raises as `PutStream.append` does. The slots of all chunks come back, also when
         it raises."""
-        stream = self.begin(request, receiver, total_chunks=len(chunks), timeout=timeout, ranks=ranks, headers=headers)
-        await stream.append(chunks)
+        count = len(chunks)
+        try:
+            stream = self.begin(request, receiver, total_chunks=count, timeout=timeout, ranks=ranks, headers=headers)
+            await stream.append(chunks)
+        except BaseException:
+            self.discard(chunks)
+            raise
         return stream
 
     async def close(self) -> None:
