@@ -256,6 +256,8 @@ class PutStream:
             target.lendings.sending(plan.request, batch, session)
             self._confine(session)
             self._sent_in = session
+            if batch == 0:
+                self._expected.overdue_at = now() + target.patience + plan.timeout + _ANNOUNCE_GRACE
 
         until = now() + target.patience
         while True:
@@ -276,16 +278,19 @@ class PutStream:
             target.lendings.doubtful(request, batch)
             in_background(self._settle(batch, outcome.doubt))
             return outcome.failure
-        target.lendings.refused(request, batch)
+        self._refused(batch)
+        return outcome.failure
+
+    def _refused(self, batch: int) -> None:
+        self._target.lendings.refused(self.plan.request, batch)
         # The request has not begun, so no event will announce its end.
         if batch == 0:
-            target.ends.forget(self._expected)
-        return outcome.failure
+            self._target.ends.forget(self._expected)
 
     async def _settle(self, batch: int, doubt: Awaitable[State]) -> None:
         """When it is lost what became of the batch, the engine asks the agent which memory it still reads."""
         if await doubt == "never":
-            self._target.lendings.refused(self.plan.request, batch)
+            self._refused(batch)
         else:
             self._target.lendings.accepted(self.plan.request, batch)
 
