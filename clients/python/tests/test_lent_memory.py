@@ -43,17 +43,23 @@ class Session:
     def __init__(self) -> None:
         self.current: SessionRef | None = OWN
         self.reads_nothing = True
+        self.ended = 0
+        """How often it was ended."""
 
     async def order(self, *_: object, **__: object) -> Outcome:
         return Outcome(reply={})
 
     async def end(self) -> bool:
+        self.current = None
+        self.ended += 1
         return self.reads_nothing
 
 
 class Ends:
+    is_closed = False
+
     async def close(self) -> None:
-        """Nothing to do."""
+        self.is_closed = True
 
 
 class Lent:
@@ -64,8 +70,8 @@ class Lent:
         self.seconds = 0.0
         self.own = Session()
         lendings = Lendings(pool, self.slots.give, lambda: agent.outages, lambda: self.seconds)
-        client = cast(Client, agent)
-        target = PutTarget(client, "p", cast(Any, self.own), cast(Any, Ends()), lendings, patience=0, call_timeout=1)
+        client, self.ends = cast(Client, agent), Ends()
+        target = PutTarget(client, "p", cast(Any, self.own), cast(Any, self.ends), lendings, patience=0, call_timeout=1)
         self.engine = PrefillEngine(client, "p", pool, target, self.slots)
         self._lendings, self._session = lendings, session
 
@@ -182,3 +188,31 @@ async def test_slots_come_back_from_a_put_that_cannot_begin(pool: SourcePool) ->
     with pytest.raises(KvferryError) as wrong:
         await made.engine.put("r", "d", chunks, timeout=0)
     assert (wrong.value.code, made.count) == ("invalid_field", 0)
+
+
+async def test_a_close_that_failed_checks_again_until_no_process_reads(
+    pool: SourcePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
+    made = await lent(pool, Agent(OWN.epoch, []))
+    made.own.reads_nothing = False
+    for _ in range(2):
+        with pytest.raises(KvferryError, match="may still read chunks"):
+            await made.engine.close()
+    assert not made.ends.is_closed
+    made.own.reads_nothing = True
+    for _ in range(2):
+        await made.engine.close()
+    assert (made.count, made.own.ended, made.ends.is_closed) == (0, 3, True)
+
+
+async def test_a_close_that_failed_hears_that_an_earlier_process_is_gone(
+    pool: SourcePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
+    made = await lent(pool, Agent(OWN.epoch, []), EARLIER)
+    with pytest.raises(KvferryError, match=f"with epoch {EARLIER.epoch} may still read chunks"):
+        await made.engine.close()
+    await made.heard()
+    await made.engine.close()
+    assert made.count == 0

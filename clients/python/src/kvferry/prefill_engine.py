@@ -51,6 +51,10 @@ class PrefillEngine:
         self._subscriptions: list[Subscription] = []
         self._is_asking = False
         self._is_closed = False
+        self._is_unread = False
+        """The engine is closed, and no process reads its memory."""
+        self._last: SessionRef | None = None
+        """The session that `close` ends."""
 
     @classmethod
     async def open(
@@ -169,25 +173,23 @@ class PrefillEngine:
     async def close(self) -> None:
         """Waits until the agent reads no chunk of the memory any more, at most 5 s; then ends the session, which
         cancels what is still in progress. Raises `segment_in_use` when the agent, or an earlier process of it,
-        still reads chunks then. The pool stays open. Idempotent."""
-        if self._is_closed:
+        still reads chunks then; call it again later. The pool stays open. Idempotent once it has returned."""
+        if self._is_unread:
             return
         self._is_closed = True
         self._slots.close(self._closed_error())
         until = now() + _CLOSE_PATIENCE
-        try:
-            session = self._target.session
-            await self._unused(until)
-            await self._read_by_earlier(until)
-            current = session.current
-            if await session.end() and current is not None:
-                self._lendings.process_reads_nothing(current.epoch)
-            reading = next(iter(self._lendings.sessions()), None)
-            if reading is not None:
-                message = f"the process of agent {self.agent} with epoch {reading.epoch} may still read chunks"
-                raise KvferryError("segment_in_use", message)
-        finally:
-            await self._unsubscribe()
+        await self._unused(until)
+        await self._read_by_earlier(until)
+        self._last = self._latest
+        if await self._target.session.end() and self._last is not None:
+            self._lendings.process_reads_nothing(self._last.epoch)
+        reading = next(iter(self._lendings.sessions()), None)
+        if reading is not None:
+            message = f"the process of agent {self.agent} with epoch {reading.epoch} may still read chunks"
+            raise KvferryError("segment_in_use", message)
+        self._is_unread = True
+        await self._unsubscribe()
 
     async def __aenter__(self) -> Self:
         return self
@@ -215,9 +217,9 @@ class PrefillEngine:
     def _agent_seen(self, epoch: str, is_alone: bool) -> None:
         """When the process that has the name now is alone, those before it have ended. Otherwise they may still
         read."""
-        current = self._target.session.current
+        current, latest = self._target.session.current, self._latest
         sessions = self._lendings.sessions()
-        if is_alone and current is not None and current.epoch == epoch:
+        if is_alone and latest is not None and latest.epoch == epoch:
             for session in sessions:
                 if session.epoch != epoch:
                     self._lendings.process_reads_nothing(session.epoch)
@@ -284,8 +286,13 @@ class PrefillEngine:
             await pause(_CLOSE_PAUSE)
 
     def _is_read_by_earlier(self) -> bool:
-        current = self._target.session.current
-        return any(current is None or session.epoch != current.epoch for session in self._lendings.sessions())
+        latest = self._latest
+        return any(latest is None or session.epoch != latest.epoch for session in self._lendings.sessions())
+
+    @property
+    def _latest(self) -> SessionRef | None:
+        """The session that takes orders, or that took the last ones. None while another one is being opened."""
+        return self._target.session.current or self._last
 
     def _check_open(self) -> None:
         if self._is_closed:
