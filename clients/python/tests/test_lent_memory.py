@@ -25,8 +25,16 @@ class Agent:
         """How often it was asked."""
         self.fails = False
         """NATS fails while it is asked."""
+        self.ends_session = True
+        """It has the session that it is asked to end."""
+        self.alone = True
         self._epoch = epoch
         self._parts = parts or ([],)
+
+    async def end(self, _agent: str, **_: object) -> dict[str, Any]:
+        if not self.ends_session:
+            raise KvferryError("unknown_session", "unknown", answered=True)
+        return {"epoch": self._epoch, "chunksInUse": 0}
 
     async def sources(self, _agent: str, *, after: dict[str, Any] | None = None, **_: object) -> dict[str, Any]:
         self.asked += after is None
@@ -34,7 +42,7 @@ class Agent:
         number = 0 if after is None else after["batch"] + 1
         rows = [{"request": "r", "batch": number, "positions": self._parts[number]}]
         more = {} if number + 1 == len(self._parts) else {"next": {"request": "r", "batch": number}}
-        return {"epoch": self._epoch, "batches": rows, **more}
+        return {"epoch": self._epoch, "alone": self.alone, "batches": rows, **more}
 
 
 class Session:
@@ -216,3 +224,26 @@ async def test_a_close_that_failed_hears_that_an_earlier_process_is_gone(
     await made.heard()
     await made.engine.close()
     assert made.count == 0
+
+
+@pytest.mark.parametrize(
+    ("epoch", "ends_session", "alone", "left"),
+    [
+        (EARLIER.epoch, True, False, 0),
+        (EARLIER.epoch, False, True, 0),
+        (EARLIER.epoch, False, False, 2),
+        (OWN.epoch, True, True, 2),
+        (OWN.epoch, False, True, 2),
+    ],
+)
+async def test_doubtful_memory_of_a_session_that_was_left_comes_back_when_its_process_says_that_it_is_over(
+    pool: SourcePool, epoch: str, ends_session: bool, alone: bool, left: int
+) -> None:
+    """Otherwise an order that waits there may still be executed."""
+    agent = Agent(epoch, [], [])
+    agent.ends_session, agent.alone = ends_session, alone
+    made = await lent(pool, agent, EARLIER)
+    for batch in (0, 1):
+        made._lendings.doubtful("r", batch)
+    await made.engine._ask_for([EARLIER])
+    assert made.count == left

@@ -111,3 +111,19 @@ async def test_the_end_of_a_request_is_overdue_after_its_time_and_a_grace() -> N
     stream = begun(Session(), timeout=30)
     await stream.append(chunks())
     assert 40 - 5 < stream._expected.overdue_at - now() <= 40
+
+
+@pytest.mark.parametrize(("current", "accepted"), [(OWN, 1), (NEXT, 0)])
+async def test_a_batch_stays_doubtful_when_its_session_was_lost(current: SessionRef, accepted: int) -> None:
+    doubt: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+    session = Session(Outcome(error=KvferryError("sender_lost", "lost"), doubt=doubt))
+    stream = begun(session)
+    taken: list[int] = []
+    cast(Any, stream._target.lendings).accepted = lambda _request, batch: taken.append(batch)
+    with pytest.raises(KvferryError):
+        await stream.append(chunks())
+    session.current = current
+    doubt.set_result("lost")
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert len(taken) == accepted

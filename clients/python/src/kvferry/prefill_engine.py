@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .client import Client
+    from .lendings import LentBatch
     from .protocol.messages import Heartbeat, Ranks, SourcesReplyBatches, SourcesRequestAfter
     from .source_pool import SlotChunk, SourceChunk, SourcePool
     from .transport import Subscription
@@ -241,12 +242,9 @@ class PrefillEngine:
         can come back."""
         try:
             for session in sessions:
-                is_over = session != self._target.session.current
-                lent = (
-                    self._lendings.lent_in(session, "taken", "doubtful")
-                    if is_over
-                    else self._lendings.lent_in(session, "taken")
-                )
+                lent = self._lendings.lent_in(session, "taken")
+                if session != self._target.session.current:
+                    lent += await self._doubtful(session)
                 if not lent:
                     continue
                 asked = self._lendings.question()
@@ -258,6 +256,26 @@ class PrefillEngine:
             log.debug("agent %s did not tell what it reads, and is asked again: %s", self.agent, error)
         finally:
             self._is_asking = False
+
+    async def _doubtful(self, session: SessionRef) -> list[LentBatch]:
+        """The batches of a session that its engine has left, and whose orders the agent does not execute any more."""
+        lent = self._lendings.lent_in(session, "doubtful")
+        return lent if lent and await self._is_over(session) else []
+
+    async def _is_over(self, session: SessionRef) -> bool:
+        """Whether no order of the session is executed any more. The heartbeat of another process, or its answer,
+        does not say so: the process of the session may still have orders that wait."""
+        timeout = self._target.call_timeout
+        try:
+            reply = await self._client.end(self.agent, session=session.id, timeout=timeout)
+            return reply["epoch"] == session.epoch
+        except KvferryError as error:
+            if error.code != "unknown_session":
+                log.debug("agent %s did not end session %s: %s", self.agent, session.id, error)
+                return False
+        # Its own process may have forgotten it.
+        part = await self._client.sources(self.agent, session=session.id, timeout=timeout)
+        return part["alone"] and part["epoch"] == session.epoch
 
     async def _sources(self, session: str) -> tuple[str, list[SourcesReplyBatches]]:
         held: list[SourcesReplyBatches] = []

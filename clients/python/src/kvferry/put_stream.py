@@ -288,10 +288,12 @@ class PutStream:
             self._target.ends.forget(self._expected)
 
     async def _settle(self, batch: int, doubt: Awaitable[State]) -> None:
-        """When it is lost what became of the batch, the engine asks the agent which memory it still reads."""
-        if await doubt == "never":
+        """When it is lost what became of the batch, the engine asks the agent which memory it still reads. Without its
+        session the batch stays doubtful: the agent may still have the order."""
+        state = await doubt
+        if state == "never":
             self._refused(batch)
-        else:
+        elif state == "executed" or self._sent_in == self._target.session.current:
             self._target.lendings.accepted(self.plan.request, batch)
 
     def _confine(self, session: SessionRef | None) -> None:
