@@ -7,13 +7,21 @@ from typing import Any, cast
 import pytest
 
 from kvferry import Client, KvferryError
-from kvferry.ends import ask_end
+from kvferry.ends import RequestEnds, ask_end
+from kvferry.waiting import now
 
 EPOCH, NEXT = "a" * 16, "b" * 16
 
 
 def row(end: str | None, epoch: str = EPOCH) -> dict[str, Any]:
     return {"request": "r", "epoch": epoch, **({} if end is None else {"end": end})}
+
+
+class Closing:
+    """A client that only says when it is closed."""
+
+    def on_close(self, _closing: object) -> Any:
+        return lambda: None
 
 
 class Agents:
@@ -62,3 +70,15 @@ async def test_a_process_that_has_given_its_name_up_may_still_work() -> None:
     agents = Agents([], [], NEXT)
     agents.alone = False
     assert await asked(agents) is None
+
+
+async def test_an_end_that_is_overdue_leaves_its_place_to_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvferry.ends._EXPECTED_MAX", 2)
+    ends = RequestEnds(cast(Client, Closing()))
+    first, second = ends.expect("a"), ends.expect("b")
+    first.overdue_at, second.overdue_at = now() + 60, now()
+    ends.expect("c")
+    with pytest.raises(KvferryError) as full:
+        ends.expect("d")
+    assert full.value.code == "too_many_requests"
+    assert set(ends._expected) == {"a", "c"}

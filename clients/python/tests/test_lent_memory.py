@@ -25,8 +25,16 @@ class Agent:
         """How often it was asked."""
         self.fails = False
         """NATS fails while it is asked."""
+        self.ends_session = True
+        """It has the session that it is asked to end."""
+        self.alone = True
         self._epoch = epoch
         self._parts = parts or ([],)
+
+    async def end(self, _agent: str, **_: object) -> dict[str, Any]:
+        if not self.ends_session:
+            raise KvferryError("unknown_session", "unknown", answered=True)
+        return {"epoch": self._epoch, "chunksInUse": 0}
 
     async def sources(self, _agent: str, *, after: dict[str, Any] | None = None, **_: object) -> dict[str, Any]:
         self.asked += after is None
@@ -34,7 +42,7 @@ class Agent:
         number = 0 if after is None else after["batch"] + 1
         rows = [{"request": "r", "batch": number, "positions": self._parts[number]}]
         more = {} if number + 1 == len(self._parts) else {"next": {"request": "r", "batch": number}}
-        return {"epoch": self._epoch, "batches": rows, **more}
+        return {"epoch": self._epoch, "alone": self.alone, "batches": rows, **more}
 
 
 class Session:
@@ -43,17 +51,23 @@ class Session:
     def __init__(self) -> None:
         self.current: SessionRef | None = OWN
         self.reads_nothing = True
+        self.ended = 0
+        """How often it was ended."""
 
     async def order(self, *_: object, **__: object) -> Outcome:
         return Outcome(reply={})
 
     async def end(self) -> bool:
+        self.current = None
+        self.ended += 1
         return self.reads_nothing
 
 
 class Ends:
+    is_closed = False
+
     async def close(self) -> None:
-        """Nothing to do."""
+        self.is_closed = True
 
 
 class Lent:
@@ -64,8 +78,8 @@ class Lent:
         self.seconds = 0.0
         self.own = Session()
         lendings = Lendings(pool, self.slots.give, lambda: agent.outages, lambda: self.seconds)
-        client = cast(Client, agent)
-        target = PutTarget(client, "p", cast(Any, self.own), cast(Any, Ends()), lendings, patience=0, call_timeout=1)
+        client, self.ends = cast(Client, agent), Ends()
+        target = PutTarget(client, "p", cast(Any, self.own), cast(Any, self.ends), lendings, patience=0, call_timeout=1)
         self.engine = PrefillEngine(client, "p", pool, target, self.slots)
         self._lendings, self._session = lendings, session
 
@@ -174,3 +188,62 @@ async def test_memory_for_which_no_process_answers_is_an_error_at_the_end(
     with pytest.raises(KvferryError, match="may still read chunks") as read:
         await made.engine.close()
     assert (read.value.code, made.count) == ("segment_in_use", 2)
+
+
+async def test_slots_come_back_from_a_put_that_cannot_begin(pool: SourcePool) -> None:
+    made = Lent(pool, Agent(OWN.epoch), OWN)
+    chunks = await made.engine.fill(["a", "b"])
+    with pytest.raises(KvferryError) as wrong:
+        await made.engine.put("r", "d", chunks, timeout=0)
+    assert (wrong.value.code, made.count) == ("invalid_field", 0)
+
+
+async def test_a_close_that_failed_checks_again_until_no_process_reads(
+    pool: SourcePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
+    made = await lent(pool, Agent(OWN.epoch, []))
+    made.own.reads_nothing = False
+    for _ in range(2):
+        with pytest.raises(KvferryError, match="may still read chunks"):
+            await made.engine.close()
+    assert not made.ends.is_closed
+    made.own.reads_nothing = True
+    for _ in range(2):
+        await made.engine.close()
+    assert (made.count, made.own.ended, made.ends.is_closed) == (0, 3, True)
+
+
+async def test_a_close_that_failed_hears_that_an_earlier_process_is_gone(
+    pool: SourcePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
+    made = await lent(pool, Agent(OWN.epoch, []), EARLIER)
+    with pytest.raises(KvferryError, match=f"with epoch {EARLIER.epoch} may still read chunks"):
+        await made.engine.close()
+    await made.heard()
+    await made.engine.close()
+    assert made.count == 0
+
+
+@pytest.mark.parametrize(
+    ("epoch", "ends_session", "alone", "left"),
+    [
+        (EARLIER.epoch, True, False, 0),
+        (EARLIER.epoch, False, True, 0),
+        (EARLIER.epoch, False, False, 2),
+        (OWN.epoch, True, True, 2),
+        (OWN.epoch, False, True, 2),
+    ],
+)
+async def test_doubtful_memory_of_a_session_that_was_left_comes_back_when_its_process_says_that_it_is_over(
+    pool: SourcePool, epoch: str, ends_session: bool, alone: bool, left: int
+) -> None:
+    """Otherwise an order that waits there may still be executed."""
+    agent = Agent(epoch, [], [])
+    agent.ends_session, agent.alone = ends_session, alone
+    made = await lent(pool, agent, EARLIER)
+    for batch in (0, 1):
+        made._lendings.doubtful("r", batch)
+    await made.engine._ask_for([EARLIER])
+    assert made.count == left

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from kvferry import Client, KvferryError, SourceChunk
-from kvferry.orders import Outcome, SessionRef
+from kvferry.orders import Outcome, SessionRef, State
 from kvferry.protocol.codec import json_bytes
 from kvferry.protocol.constants import RANKS_BYTES_MAX
 from kvferry.put_stream import PutStream, PutTarget, RequestPlan
+from kvferry.waiting import now
 
 if TYPE_CHECKING:
     from kvferry.protocol.messages import Ranks
@@ -25,30 +26,38 @@ RANKS = cast("Ranks", {"rank": 0, "members": [{"sender": f"p-{n}", "receiver": f
 
 
 class Session:
-    def __init__(self) -> None:
+    """`outcome`: of every order. None: it is executed."""
+
+    def __init__(self, outcome: Outcome | None = None) -> None:
         self.current = OWN
         self.puts: list[dict[str, Any]] = []
+        self._outcome = outcome
 
     async def order(self, _: str, fields: dict[str, Any], *, on_sending: Any, **__: object) -> Outcome:
         on_sending(self.current)
         self.puts.append(fields)
-        return Outcome(reply={"epoch": self.current.epoch})
+        return self._outcome or Outcome(reply={"epoch": self.current.epoch})
 
 
 class Ends:
+    def __init__(self) -> None:
+        self.forgotten = 0
+
     def expect(self, *_: object) -> SimpleNamespace:
         return SimpleNamespace(end=asyncio.get_running_loop().create_future(), epoch=None)
 
     def forget(self, _: object) -> None:
-        """Nothing is kept."""
+        self.forgotten += 1
 
 
-def begun(session: Session, **plan: Any) -> PutStream:
+def begun(session: Session, ends: Ends | None = None, **plan: Any) -> PutStream:
     # A question to an agent would fail: this client has none.
     client = cast(Client, SimpleNamespace(outages=0, message_bytes_max=BYTES_MAX))
     nothing = lambda *_: None  # noqa: E731
-    lendings = cast(Any, SimpleNamespace(lend=nothing, sending=nothing, accepted=nothing, discard=nothing))
-    target = PutTarget(client, "p-0", cast(Any, session), cast(Any, Ends()), lendings, patience=0, call_timeout=1)
+    steps = ("lend", "sending", "accepted", "doubtful", "refused", "discard")
+    lendings = cast(Any, SimpleNamespace(**dict.fromkeys(steps, nothing)))
+    expects = cast(Any, ends or Ends())
+    target = PutTarget(client, "p-0", cast(Any, session), expects, lendings, patience=0, call_timeout=1)
     known: dict[str, Any] = {"request": "r", "receiver": None, "total_chunks": CHUNKS, "timeout": 30, **plan}
     return PutStream(RequestPlan(**known), target)
 
@@ -75,3 +84,46 @@ async def test_agents_of_several_ranks_are_not_asked_for_the_end(monkeypatch: py
     with pytest.raises(KvferryError) as late:
         await stream.end(0.1)
     assert late.value.code == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), 0, -1, 601])
+async def test_a_time_that_no_message_can_carry_is_refused_before_the_request_begins(timeout: float) -> None:
+    with pytest.raises(KvferryError) as wrong:
+        begun(Session(), timeout=timeout)
+    assert (wrong.value.code, wrong.value.field) == ("invalid_field", "timeout")
+
+
+@pytest.mark.parametrize(("state", "forgotten"), [("never", 1), ("executed", 0), ("lost", 0)])
+async def test_the_end_of_a_request_that_never_began_is_not_expected_any_more(state: State, forgotten: int) -> None:
+    doubt: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+    ends = Ends()
+    stream = begun(Session(Outcome(error=KvferryError("deadline_exceeded", "late"), doubt=doubt)), ends)
+    with pytest.raises(KvferryError):
+        await stream.append(chunks())
+    assert ends.forgotten == 0
+    doubt.set_result(state)
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert ends.forgotten == forgotten
+
+
+async def test_the_end_of_a_request_is_overdue_after_its_time_and_a_grace() -> None:
+    stream = begun(Session(), timeout=30)
+    await stream.append(chunks())
+    assert 40 - 5 < stream._expected.overdue_at - now() <= 40
+
+
+@pytest.mark.parametrize(("current", "accepted"), [(OWN, 1), (NEXT, 0)])
+async def test_a_batch_stays_doubtful_when_its_session_was_lost(current: SessionRef, accepted: int) -> None:
+    doubt: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+    session = Session(Outcome(error=KvferryError("sender_lost", "lost"), doubt=doubt))
+    stream = begun(session)
+    taken: list[int] = []
+    cast(Any, stream._target.lendings).accepted = lambda _request, batch: taken.append(batch)
+    with pytest.raises(KvferryError):
+        await stream.append(chunks())
+    session.current = current
+    doubt.set_result("lost")
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert len(taken) == accepted

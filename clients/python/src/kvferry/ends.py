@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import KvferryError, invalid_field
-from .waiting import within
+from .waiting import now, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,6 +63,8 @@ class Expected:
     ends: RequestEnds | None = None
     agents: frozenset[str] | None = None
     """The agents that send and receive it. An event that names others does not count. None: any."""
+    overdue_at: float = float("inf")
+    """By `now`. An event that has not come by then is lost, and this may be forgotten."""
 
     async def wait(self, timeout: float) -> RequestEnd:
         """Raises `deadline_exceeded` when no agent announces the end within `timeout` seconds (ask with `ask_end`
@@ -96,6 +98,8 @@ class RequestEnds:
         """Call it before the request is put. `forget` it when nobody waits any more. `agents`: those that send and
         receive it, if the caller knows them all."""
         if self._count >= _EXPECTED_MAX:
+            self._forget_overdue()
+        if self._count >= _EXPECTED_MAX:
             message = f"{_EXPECTED_MAX} ends of requests are expected already: forget those that nobody waits for"
             raise KvferryError("too_many_requests", message)
         expected = Expected(
@@ -123,6 +127,13 @@ class RequestEnds:
         if self._subscription is not None:
             await self._subscription.close()
             self._subscription = None
+
+    def _forget_overdue(self) -> None:
+        """Nobody may wait for an end any more whose event is lost."""
+        time = now()
+        for expected in [one for callers in self._expected.values() for one in callers]:
+            if expected.overdue_at <= time:
+                self.forget(expected)
 
     def _end_all(self) -> None:
         self._forget()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .client import Client
+    from .lendings import LentBatch
     from .protocol.messages import Heartbeat, Ranks, SourcesReplyBatches, SourcesRequestAfter
     from .source_pool import SlotChunk, SourceChunk, SourcePool
     from .transport import Subscription
@@ -51,6 +52,10 @@ class PrefillEngine:
         self._subscriptions: list[Subscription] = []
         self._is_asking = False
         self._is_closed = False
+        self._is_unread = False
+        """The engine is closed, and no process reads its memory."""
+        self._last: SessionRef | None = None
+        """The session that `close` ends."""
 
     @classmethod
     async def open(
@@ -157,32 +162,35 @@ class PrefillEngine:
         """Puts a whole prompt, or offers it when `receiver` is None. Returns when the agent has accepted it; the
         bytes are then on their way. Raises as `PutStream.append` does. The slots of all chunks come back, also when
         it raises."""
-        stream = self.begin(request, receiver, total_chunks=len(chunks), timeout=timeout, ranks=ranks, headers=headers)
-        await stream.append(chunks)
+        count = len(chunks)
+        try:
+            stream = self.begin(request, receiver, total_chunks=count, timeout=timeout, ranks=ranks, headers=headers)
+            await stream.append(chunks)
+        except BaseException:
+            self.discard(chunks)
+            raise
         return stream
 
     async def close(self) -> None:
         """Waits until the agent reads no chunk of the memory any more, at most 5 s; then ends the session, which
         cancels what is still in progress. Raises `segment_in_use` when the agent, or an earlier process of it,
-        still reads chunks then. The pool stays open. Idempotent."""
-        if self._is_closed:
+        still reads chunks then; call it again later. The pool stays open. Idempotent once it has returned."""
+        if self._is_unread:
             return
         self._is_closed = True
         self._slots.close(self._closed_error())
         until = now() + _CLOSE_PATIENCE
-        try:
-            session = self._target.session
-            await self._unused(until)
-            await self._read_by_earlier(until)
-            current = session.current
-            if await session.end() and current is not None:
-                self._lendings.process_reads_nothing(current.epoch)
-            reading = next(iter(self._lendings.sessions()), None)
-            if reading is not None:
-                message = f"the process of agent {self.agent} with epoch {reading.epoch} may still read chunks"
-                raise KvferryError("segment_in_use", message)
-        finally:
-            await self._unsubscribe()
+        await self._unused(until)
+        await self._read_by_earlier(until)
+        self._last = self._latest
+        if await self._target.session.end() and self._last is not None:
+            self._lendings.process_reads_nothing(self._last.epoch)
+        reading = next(iter(self._lendings.sessions()), None)
+        if reading is not None:
+            message = f"the process of agent {self.agent} with epoch {reading.epoch} may still read chunks"
+            raise KvferryError("segment_in_use", message)
+        self._is_unread = True
+        await self._unsubscribe()
 
     async def __aenter__(self) -> Self:
         return self
@@ -210,9 +218,9 @@ class PrefillEngine:
     def _agent_seen(self, epoch: str, is_alone: bool) -> None:
         """When the process that has the name now is alone, those before it have ended. Otherwise they may still
         read."""
-        current = self._target.session.current
+        current, latest = self._target.session.current, self._latest
         sessions = self._lendings.sessions()
-        if is_alone and current is not None and current.epoch == epoch:
+        if is_alone and latest is not None and latest.epoch == epoch:
             for session in sessions:
                 if session.epoch != epoch:
                     self._lendings.process_reads_nothing(session.epoch)
@@ -234,12 +242,9 @@ class PrefillEngine:
         can come back."""
         try:
             for session in sessions:
-                is_over = session != self._target.session.current
-                lent = (
-                    self._lendings.lent_in(session, "taken", "doubtful")
-                    if is_over
-                    else self._lendings.lent_in(session, "taken")
-                )
+                lent = self._lendings.lent_in(session, "taken")
+                if session != self._target.session.current:
+                    lent += await self._doubtful(session)
                 if not lent:
                     continue
                 asked = self._lendings.question()
@@ -251,6 +256,26 @@ class PrefillEngine:
             log.debug("agent %s did not tell what it reads, and is asked again: %s", self.agent, error)
         finally:
             self._is_asking = False
+
+    async def _doubtful(self, session: SessionRef) -> list[LentBatch]:
+        """The batches of a session that its engine has left, and whose orders the agent does not execute any more."""
+        lent = self._lendings.lent_in(session, "doubtful")
+        return lent if lent and await self._is_over(session) else []
+
+    async def _is_over(self, session: SessionRef) -> bool:
+        """Whether no order of the session is executed any more. The heartbeat of another process, or its answer,
+        does not say so: the process of the session may still have orders that wait."""
+        timeout = self._target.call_timeout
+        try:
+            reply = await self._client.end(self.agent, session=session.id, timeout=timeout)
+            return reply["epoch"] == session.epoch
+        except KvferryError as error:
+            if error.code != "unknown_session":
+                log.debug("agent %s did not end session %s: %s", self.agent, session.id, error)
+                return False
+        # Its own process may have forgotten it.
+        part = await self._client.sources(self.agent, session=session.id, timeout=timeout)
+        return part["alone"] and part["epoch"] == session.epoch
 
     async def _sources(self, session: str) -> tuple[str, list[SourcesReplyBatches]]:
         held: list[SourcesReplyBatches] = []
@@ -279,8 +304,13 @@ class PrefillEngine:
             await pause(_CLOSE_PAUSE)
 
     def _is_read_by_earlier(self) -> bool:
-        current = self._target.session.current
-        return any(current is None or session.epoch != current.epoch for session in self._lendings.sessions())
+        latest = self._latest
+        return any(latest is None or session.epoch != latest.epoch for session in self._lendings.sessions())
+
+    @property
+    def _latest(self) -> SessionRef | None:
+        """The session that takes orders, or that took the last ones. None while another one is being opened."""
+        return self._target.session.current or self._last
 
     def _check_open(self) -> None:
         if self._is_closed:

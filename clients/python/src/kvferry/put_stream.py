@@ -12,7 +12,7 @@ from .batches import cut_into_batches, source_runs
 from .ends import RequestEnd, RequestEnds, ask_end
 from .errors import KvferryError, invalid_field
 from .orders import Outcome, SessionRef, State, is_away
-from .protocol.constants import RANKS_BYTES_MAX
+from .protocol.constants import RANKS_BYTES_MAX, TIMEOUT_MS_MAX
 from .waiting import in_background, now, pause
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class PutStream:
     def __init__(self, plan: RequestPlan, target: PutTarget) -> None:
         if plan.total_chunks < 0:
             raise invalid_field("total_chunks", f"{plan.total_chunks} chunks are no request")
+        if not 0 < plan.timeout <= TIMEOUT_MS_MAX / 1000:
+            message = f"a request may take more than 0 and at most {TIMEOUT_MS_MAX // 1000} s, not {plan.timeout} s"
+            raise invalid_field("timeout", message)
         self.plan = plan
         self._target = target
         self._expected = target.ends.expect(plan.request, agents_of(plan, target.agent))
@@ -208,6 +211,7 @@ class PutStream:
         if self._failure is not None:
             target.lendings.discard(chunks)
             raise self._failure
+        message = self._message(batch, chunks, last)
         try:
             target.lendings.lend(plan.request, batch, chunks)
         except KvferryError:
@@ -215,7 +219,7 @@ class PutStream:
             if batch == 0:
                 target.ends.forget(self._expected)
             raise
-        outcome = await self._ordered(batch, chunks, last)
+        outcome = await self._ordered(batch, message)
         if outcome.error is not None:
             raise self._failed(batch, outcome)
         target.lendings.accepted(plan.request, batch)
@@ -226,10 +230,8 @@ class PutStream:
         epoch: str = outcome.result()["epoch"]
         return epoch
 
-    async def _ordered(self, batch: int, chunks: Sequence[SourceChunk], last: bool) -> Outcome:
-        """A receiver that does not answer may be restarting: the batch is put again, as another order, while
-        patience lasts."""
-        target, plan = self._target, self.plan
+    def _message(self, batch: int, chunks: Sequence[SourceChunk], last: bool) -> dict[str, object]:
+        plan = self.plan
         message: dict[str, object] = {
             "request": plan.request,
             "batch": batch,
@@ -243,11 +245,19 @@ class PutStream:
             message["receiver"] = plan.receiver
         if plan.ranks is not None:
             message["ranks"] = plan.ranks
+        return message
+
+    async def _ordered(self, batch: int, message: Mapping[str, object]) -> Outcome:
+        """A receiver that does not answer may be restarting: the batch is put again, as another order, while
+        patience lasts."""
+        target, plan = self._target, self.plan
 
         def sending(session: SessionRef) -> None:
             target.lendings.sending(plan.request, batch, session)
             self._confine(session)
             self._sent_in = session
+            if batch == 0:
+                self._expected.overdue_at = now() + target.patience + plan.timeout + _ANNOUNCE_GRACE
 
         until = now() + target.patience
         while True:
@@ -268,17 +278,22 @@ class PutStream:
             target.lendings.doubtful(request, batch)
             in_background(self._settle(batch, outcome.doubt))
             return outcome.failure
-        target.lendings.refused(request, batch)
-        # The request has not begun, so no event will announce its end.
-        if batch == 0:
-            target.ends.forget(self._expected)
+        self._refused(batch)
         return outcome.failure
 
+    def _refused(self, batch: int) -> None:
+        self._target.lendings.refused(self.plan.request, batch)
+        # The request has not begun, so no event will announce its end.
+        if batch == 0:
+            self._target.ends.forget(self._expected)
+
     async def _settle(self, batch: int, doubt: Awaitable[State]) -> None:
-        """When it is lost what became of the batch, the engine asks the agent which memory it still reads."""
-        if await doubt == "never":
-            self._target.lendings.refused(self.plan.request, batch)
-        else:
+        """When it is lost what became of the batch, the engine asks the agent which memory it still reads. Without its
+        session the batch stays doubtful: the agent may still have the order."""
+        state = await doubt
+        if state == "never":
+            self._refused(batch)
+        elif state == "executed" or self._sent_in == self._target.session.current:
             self._target.lendings.accepted(self.plan.request, batch)
 
     def _confine(self, session: SessionRef | None) -> None:

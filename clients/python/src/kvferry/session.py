@@ -55,6 +55,8 @@ class EngineSession:
     def __init__(self, options: SessionOptions) -> None:
         self._options = options
         self._current: OrderSession | None = None
+        self._ending: OrderSession | None = None
+        """The last session, which `end` ends."""
         self._former_epoch: str | None = None
         self._opening: asyncio.Task[OrderSession] | None = None
         self._open_failure: KvferryError | None = None
@@ -117,8 +119,8 @@ class EngineSession:
     async def end(self) -> bool:
         """Ends the session: its requests in progress are cancelled, its memory is given back. Raises
         `segment_in_use` when the agent still reads chunks 5 s later. Returns whether the agent has answered that it
-        reads nothing: an agent that is away, or a next process of it, does not know that."""
-        session = self._current
+        reads nothing: an agent that is away, or a next process of it, does not know that. Repeated, it asks again."""
+        self._ending = session = self._current or self._ending
         self._close()
         if session is None or session.is_lost:
             return False

@@ -163,3 +163,31 @@ def test_an_offer_of_another_run_of_the_prefill_agent_is_not_the_chunk_that_was_
     with pytest.raises(KvferryError) as other:
         _own(routed, RequestEnd("r", "b" * 16, "ready"))
     assert other.value.code == "sender_lost"
+
+
+@pytest.mark.parametrize("receiver", [None, "decode-0"])
+async def test_slots_come_back_from_a_store_that_cannot_begin(
+    world: World, receiver: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(world, "prefill-0", receiver=receiver) as prefill:
+        monkeypatch.setattr("kvferry.ends._EXPECTED_MAX", 0)
+        with pytest.raises(KvferryError, match="ends of requests are expected already"):
+            await prefill.store(new_keys(2))
+        assert prefill.free_slots == SLOTS
+
+
+async def test_slots_come_back_from_a_store_that_is_cancelled_before_its_offers_begin(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(world, "prefill-0") as prefill:
+        storing = prefill.storing
+        stored = [Stored(name_of(key), content(key), 1000) for key in new_keys(2)]
+        chunks = await storing._filled(await storing._opened(1000), stored)
+        monkeypatch.setattr(storing, "_filled", lambda *_: asyncio.sleep(0, chunks))
+        task = asyncio.ensure_future(storing.store(stored))
+        # Until it has made its tasks, and none of them has begun.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert prefill.free_slots == SLOTS

@@ -111,6 +111,15 @@ def test_a_prompt_that_its_agent_refuses_gives_the_router_nothing(servers: Serve
     assert prefill.end(request, "FINISHED_STOPPED") is None
 
 
+def test_slots_come_back_from_a_prompt_that_cannot_begin(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefill = servers.engine("prefill-0", "producer", slots=3)
+    with monkeypatch.context() as full:
+        full.setattr("kvferry.ends._EXPECTED_MAX", 0)
+        prefill.prefill(prompt("a", 24, ask()), [24])
+    params = prefill.prefill(prompt("b", 24, ask(), seed=1), [24])
+    assert params["kvferry"]["tokens"] == 24
+
+
 def test_a_full_pool_puts_the_beginning_of_a_prompt(servers: Servers) -> None:
     prefill, decode = servers.engine("prefill-0", "producer", slots=2), servers.decode
     params = prefill.prefill(prompt("a", 32, ask()), [8, 24])

@@ -56,15 +56,11 @@ class Storing:
             return 0
         engine = await self._opened(max(one.length for one in objects))
         chunks = await self._filled(engine, [one for one in objects for _ in range(self._config.copies)])
-        if self._config.receiver is not None:
-            await self._put(engine, f"lmcache-{secrets.token_hex(16)}", chunks)
-        else:
-            copies = self._config.copies
-            each = [chunks[start : start + copies] for start in range(0, len(chunks), copies)]
-            offers = await asyncio.gather(*(self._offer(engine, one) for one in each), return_exceptions=True)
-            for problem in offers:
-                if isinstance(problem, BaseException):
-                    raise problem
+        try:
+            await self._put_all(engine, chunks)
+        finally:
+            # Also those of which no task had begun when the caller was cancelled.
+            engine.discard(chunks)
         return sum(one.length for one in objects)
 
     async def close(self) -> None:
@@ -123,6 +119,17 @@ class Storing:
             engine.discard(chunks)
             raise
         return chunks
+
+    async def _put_all(self, engine: PrefillEngine, chunks: Sequence[SlotChunk]) -> None:
+        if self._config.receiver is not None:
+            await self._put(engine, f"lmcache-{secrets.token_hex(16)}", chunks)
+            return
+        copies = self._config.copies
+        each = [chunks[start : start + copies] for start in range(0, len(chunks), copies)]
+        offers = await asyncio.gather(*(self._offer(engine, one) for one in each), return_exceptions=True)
+        for problem in offers:
+            if isinstance(problem, BaseException):
+                raise problem
 
     async def _offer(self, engine: PrefillEngine, copies: Sequence[SlotChunk]) -> None:
         """Copies of one chunk, under its first names that the agent does not remember."""

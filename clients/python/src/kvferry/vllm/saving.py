@@ -166,19 +166,21 @@ class Saves:
             if free == 0:
                 raise
             chunks = await engine.fill(keys[:free], timeout=0)
-        receiver = None if save.receivers is None else save.receivers[self._rank]
-        timeout = self._config.offer_timeout
-        stream = engine.begin(
-            save.request,
-            receiver,
-            total_chunks=len(chunks),
-            timeout=timeout,
-            ranks=self._ranks(save),
-            headers=save.trace,
-        )
+        try:
+            stream = self._stream(save, len(chunks))
+        except BaseException:
+            engine.discard(chunks)
+            raise
         outgoing = _Outgoing(save.request, stream, chunks)
         in_background(self._watch(outgoing))
         return outgoing
+
+    def _stream(self, save: Save, chunks: int) -> PutStream:
+        receiver = None if save.receivers is None else save.receivers[self._rank]
+        timeout, ranks = self._config.offer_timeout, self._ranks(save)
+        return self._link.prefill.begin(
+            save.request, receiver, total_chunks=chunks, timeout=timeout, ranks=ranks, headers=save.trace
+        )
 
     def _ranks(self, save: Save) -> Ranks | None:
         if save.receivers is None or len(save.receivers) == 1:
