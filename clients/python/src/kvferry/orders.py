@@ -21,10 +21,6 @@ _SETTLE_PAUSE = 0.5
 _UNANSWERED_MAX = 32
 """Unanswered orders of one session. The agent lets 64 of them wait."""
 
-_ANSWERED_IN_TURN = ("unknown_receiver", "disconnected")
-"""Refusals that an agent gives only while it executes an order, and remembers under its number. It may give any other
-one to a single copy before it looks at the number."""
-
 State = Literal["executed", "never", "lost"]
 """What became of an order that was given up. `lost`: it is not executed any more, and `sources` tells what is left
 of it."""
@@ -164,8 +160,11 @@ class _Attempts:
         except KvferryError as error:
             if is_session_over(error):
                 return self._over(error)
+            if error.code == "order_forgotten":
+                # The agent has executed an earlier copy, and does not remember with which result.
+                return Outcome(error=error, doubt=_known("lost"))
             if _is_answer(error):
-                return self._given_up(error) if self._is_of_one_copy(error) else self._refused(error)
+                return self._refused(error)
             if not _is_passing(error) or now() >= self._order.until or self._session.is_lost:
                 return self._given_up(error)
             return None
@@ -188,10 +187,6 @@ class _Attempts:
         if not self._may_be_executed:
             return Outcome(error=error)
         return Outcome(error=self._session.lost_error(error), doubt=_known("lost"))
-
-    def _is_of_one_copy(self, error: KvferryError) -> bool:
-        """Whether the refusal may leave another copy open, which the agent has executed or will execute."""
-        return self._may_be_executed and error.code not in _ANSWERED_IN_TURN
 
     def _refused(self, error: KvferryError) -> Outcome:
         # The agent may have refused the message without taking its number, which would stop every later order.
@@ -216,11 +211,10 @@ class _Attempts:
             except KvferryError as error:
                 if is_session_over(error):
                     self._session.lose()
-                elif error.code in _ANSWERED_IN_TURN and error.answered:
-                    return "never"
-                elif error.code == "closed" or _is_answer(error):
-                    # No copy is executed any more. It is open whether the agent refuses the order, or this copy only.
+                elif error.code in ("order_forgotten", "closed"):
                     return "lost"
+                elif _is_answer(error):
+                    return "never"
             await pause(_SETTLE_PAUSE)
 
 
