@@ -722,7 +722,7 @@ describe('a prefill engine that closes', () => {
     await closing;
   });
 
-  test('P25: the agent reads nothing, and its release events were lost → the memory comes back', async () => {
+  test('P25: release events were lost, and the agent reads nothing → memory comes back', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
     await engine.close();
@@ -745,7 +745,7 @@ describe('a prefill engine that closes', () => {
     },
   );
 
-  test('T22: the former process drains, and no next one has opened a session → segment_in_use', async () => {
+  test('T22: the former process drains, and the next has no session → segment_in_use', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a')));
     for (const operation of ['open', 'sources']) agent.answers[operation] = () => refusal('no_responders');
@@ -756,7 +756,7 @@ describe('a prefill engine that closes', () => {
     expect(engine.slots.free).toBe(3);
   });
 
-  test('T22: closed while the former process reads, which then dies → closed at the next attempt', async () => {
+  test('T22: closed while the former process reads, which then dies → closed again', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a')));
     await restart({ alone: false });
