@@ -150,7 +150,7 @@ describe('a copy of a put while the agent takes no more puts', () => {
     cluster.network.fate = ({ subject }) => ({ copies: 1, delayMs: subject.includes('.decode-1.') ? 100 : 0 });
   });
 
-  test('P28: the order is under way → its copy gets its answer, and a new order is refused', async () => {
+  test('P28: the order is under way → its copy gets its answer, a new one is refused', async () => {
     const attach = { segment: 'engine', path: '/memory/prefill-0-engine', session, order: 0 };
     const attached = cluster
       .call('prefill-0', 'open', { session, holder: 'e', silentMs: 30_000 })

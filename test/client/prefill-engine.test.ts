@@ -372,7 +372,7 @@ describe('a release event that is lost while the engine stays connected', () => 
     expect([agent.bodiesOf('sources'), engine.slots.free]).toEqual([[{ v: 2, session: FIRST }], 4]);
   });
 
-  test('P25: the agent still reads the batch → it is asked every 5 s, not at every heartbeat', async () => {
+  test('P25: the agent still reads the batch → it is asked every 5 s only', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
     agent.answers.sources = () => ({ epoch, alone: true, batches: [{ request: 'r', batch: 0, positions: [1] }] });
@@ -427,7 +427,7 @@ describe('a put whose answer was lost', () => {
     expect(engine.slots).toEqual({ total: 4, free: 2 });
   });
 
-  test('P25: it was executed, and the answer to its copy is forgotten → what the agent reads stays lent', async () => {
+  test('P25: executed, and its answer is forgotten → what the agent reads stays lent', async () => {
     const engine = await open();
     const answers = [noAnswer];
     agent.answers.put = () => (answers.shift() ?? (() => refusal('order_forgotten')))();
@@ -441,7 +441,7 @@ describe('a put whose answer was lost', () => {
     expect(engine.slots.free).toBe(3);
   });
 
-  test('P25: only the engine took its session for lost → the session is ended before the question', async () => {
+  test('P25: only the engine left the session → it is ended before the question', async () => {
     const engine = await open({ patienceMs: 100 });
     agent.answers.put = noAnswer;
     const put = engine.put(plan, await engine.fill(chunksOf('a'))).catch(({ code }) => code);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, cast
 
 import pytest
@@ -12,6 +11,8 @@ from kvferry.lendings import Lendings
 from kvferry.orders import Outcome, SessionRef
 from kvferry.put_stream import PutTarget
 from kvferry.slots import Slots
+
+from .conftest import eventually
 
 OWN, EARLIER = SessionRef("1" * 16, "a" * 16), SessionRef("2" * 16, "b" * 16)
 
@@ -93,7 +94,7 @@ class Lent:
         """A heartbeat of the agent, and what the engine asks then."""
         beat = {"epoch": OWN.epoch, "leaving": False, "draining": False, "alone": True}
         self.engine._heard(cast(Any, beat))
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        await eventually(lambda: not self.engine._is_asking, "the agent has answered")
 
     @property
     def count(self) -> int:
