@@ -65,6 +65,8 @@ export class EngineSession {
   readonly #options: EngineSessionOptions;
   readonly #subscriptions: readonly ControlSubscription[];
   #current: OrderSession | undefined;
+  /** The last session, which `end` ends. */
+  #ending: OrderSession | undefined;
   /** The process that had the name before that of the current session. */
   #formerEpoch: string | undefined;
   #opening: Promise<OrderSession> | undefined;
@@ -116,6 +118,11 @@ export class EngineSession {
     return this.#current;
   }
 
+  /** The session that takes orders, or took the last ones before `end`. Undefined while another one is being opened. */
+  get latest(): SessionRef | undefined {
+    return this.#current ?? this.#ending;
+  }
+
   /** Has one order executed: in this session, or in the next one when this session is lost before the agent executed it. */
   async order<O extends OrderedOperation>(
     operation: O,
@@ -148,10 +155,11 @@ export class EngineSession {
   /**
    * Ends the session: its requests in progress are cancelled, its memory is given back. Rejects `segment_in_use` when the
    * agent still reads chunks 5 s later. Resolves to whether the agent has answered that it reads nothing: an agent that is away,
-   * or a next process of it, does not know that.
+   * or a next process of it, does not know that. Called again, it asks again.
    */
   async end(): Promise<boolean> {
-    const session = this.#current;
+    const session = this.#current ?? this.#ending;
+    this.#ending = session;
     this.#close();
     if (session === undefined || session.isLost) return false;
     const { client, agent, clock, call } = this.#options;
@@ -165,8 +173,8 @@ export class EngineSession {
         }
       } catch (error) {
         if (isKvferryError(error, 'unknown_session', 'no_responders', 'closed')) return false;
-        const isPassing = isKvferryError(error, 'deadline_exceeded', 'disconnected', 'publication_refused');
-        if (!isPassing || clock.now() >= untilMs) throw error;
+        if (!isKvferryError(error, 'deadline_exceeded', 'disconnected', 'publication_refused')) throw error;
+        if (clock.now() >= untilMs) return false;
       }
       await pause(clock, END_PAUSE_MS);
     }

@@ -164,6 +164,11 @@ export class Lendings {
     return { outages: this.#outages, atMs: this.#options.now() };
   }
 
+  /** The answer to the `put` of a batch is open. */
+  get hasPending(): boolean {
+    return [...this.#batches.values()].some(({ state }) => state === 'pending');
+  }
+
   /** The sessions in which batches were put that have not come back. */
   sessions(): SessionRef[] {
     const sessions = new Map<string, SessionRef>();

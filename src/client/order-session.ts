@@ -18,7 +18,10 @@ const UNANSWERED_MAX = 32;
 
 export type OrderedOperation = 'put' | 'cancel' | 'attach' | 'detach' | 'stage' | 'unstage';
 
-/** What became of an order that was given up. `lost`: it is not executed any more, and `sources` tells what is left of it. */
+/**
+ * What became of an order that was given up. `lost`: not known, and `sources` tells what is left of it. Without its session, its
+ * process may still execute it.
+ */
 export type Settled<R> =
   | { readonly state: 'executed'; readonly reply: R }
   | { readonly state: 'never' }
@@ -72,7 +75,7 @@ export class OrderSession {
     return this.#isLost;
   }
 
-  /** The session is over: no order of it is executed from now on. */
+  /** This session takes no order from now on. */
   lose(): void {
     if (this.#isLost) return;
     this.#isLost = true;

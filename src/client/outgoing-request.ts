@@ -112,7 +112,7 @@ export class OutgoingRequest {
 
   /**
    * Resolves when the request has ended, however. Rejects `deadline_exceeded` when no terminal event came (default: 10 s
-   * after the request's own time): ask with `askEnd` then.
+   * after the request's own time): ask with `askEnd` then. Rejects `too_many_requests` as `RequestEnds.expect` does.
    */
   end({ timeoutMs, signal }: WaitOptions = {}): Promise<RequestEnd> {
     const { request } = this.plan;

@@ -73,10 +73,10 @@ export class PrefillEngine {
   readonly #subscriptions: ControlSubscription[] = [];
   /** Undefined until it is open. */
   #session: EngineSession | undefined;
-  /** The session that `close` has ended. */
-  #last: SessionRef | undefined;
   #isAsking = false;
   #isClosed = false;
+  /** It is closed, and no process reads its memory. */
+  #isUnread = false;
 
   private constructor(options: PrefillEngineOptions) {
     const { client, agent, segment, memory } = options;
@@ -202,27 +202,30 @@ export class PrefillEngine {
 
   /**
    * Waits until the agent reads no chunk of the memory any more, at most 5 s; then ends the session, which cancels what is still in
-   * progress. Rejects `segment_in_use` when the agent, or an earlier process of it, still reads chunks after that. The memory and a
-   * shared `RequestEnds` stay open.
+   * progress. Rejects `segment_in_use` when a process of the agent may still read chunks after that, also because no process answers:
+   * call it again later. The memory and a shared `RequestEnds` stay open.
    */
   async close(): Promise<void> {
+    if (this.#isUnread) return;
     this.#isClosed = true;
     this.#slots.close(this.#closed());
-    const session = this.#session;
-    if (session !== undefined) {
-      const untilMs = this.#clock.now() + CLOSE_PATIENCE_MS;
-      await this.#unused(session, untilMs);
-      await this.#readByEarlier(untilMs);
-      this.#last = this.#latest;
-      const isUnread = await session.end();
-      if (isUnread && this.#last !== undefined) this.#lendings.processReadsNothing(this.#last.epoch);
-      const [reading] = this.#lendings.sessions();
-      if (reading !== undefined) {
-        const message = `the process of agent ${this.agent} with epoch ${reading.epoch} may still read chunks of this engine`;
-        throw new KvferryError('segment_in_use', message);
-      }
-    }
+    if (this.#session !== undefined) await this.#letGo(this.#session);
+    this.#isUnread = true;
     this.#unsubscribe();
+  }
+
+  async #letGo(session: EngineSession): Promise<void> {
+    const untilMs = this.#clock.now() + CLOSE_PATIENCE_MS;
+    await this.#unused(session, untilMs);
+    await this.#readByEarlier(untilMs);
+    const isUnread = await session.end();
+    await this.#putsAnswered();
+    if (isUnread && session.latest !== undefined) this.#lendings.processReadsNothing(session.latest.epoch);
+    await this.#askFor(this.#lendings.sessions());
+    const [reading] = this.#lendings.sessions();
+    if (reading === undefined) return;
+    const message = `the process of agent ${this.agent} with epoch ${reading.epoch} may still read chunks of this engine`;
+    throw new KvferryError('segment_in_use', message);
   }
 
   async #open(): Promise<void> {
@@ -262,7 +265,7 @@ export class PrefillEngine {
     const { current } = this.#session ?? {};
     const isCurrent = (session: SessionRef) => session.id === current?.id;
     const sessions = this.#lendings.sessions();
-    if (isAlone && epoch === this.#latest?.epoch) {
+    if (isAlone && epoch === this.#session?.latest?.epoch) {
       for (const session of sessions) if (session.epoch !== epoch) this.#lendings.processReadsNothing(session.epoch);
     }
     const isDue = (session: SessionRef) =>
@@ -281,12 +284,12 @@ export class PrefillEngine {
       const { client, agent, callTimeoutMs = CALL_TIMEOUT_MS } = this.#options;
       for (const session of sessions) {
         const lent = [...this.#lendings.lentIn(session, 'taken'), ...(await this.#doubtful(session))];
-        if (lent.length === 0) continue;
+        if (lent.length === 0 && !this.#isClosed) continue;
         const asked = this.#lendings.question();
         const sources = await readSources(client, agent, session.id, { timeoutMs: callTimeoutMs });
-        // Another process answers. Its heartbeats tell when it is alone.
-        if (sources.epoch !== session.epoch) continue;
-        this.#lendings.keepOnly(lent, sources.batches, asked);
+        if (sources.epoch === session.epoch) this.#lendings.keepOnly(lent, sources.batches, asked);
+        // Another process answers. Its heartbeats tell when it is alone, but a closed engine has no session with it.
+        else if (this.#isClosed && sources.alone) this.#lendings.processReadsNothing(session.epoch);
       }
     } catch (error) {
       // The next heartbeat is the occasion for the next attempt.
@@ -312,7 +315,8 @@ export class PrefillEngine {
     try {
       return (await client.end(agent, { session: id }, call)).epoch === epoch;
     } catch (error) {
-      if (!isKvferryError(error, 'unknown_session')) throw error;
+      if (!isKvferryError(error)) throw error;
+      if (error.code !== 'unknown_session') return false;
     }
     // Its own process may have forgotten it.
     const answer = await client.sources(agent, { session: id }, call);
@@ -332,13 +336,15 @@ export class PrefillEngine {
 
   /** Waits until no earlier process of the agent may read this memory, or the time is over. */
   async #readByEarlier(untilMs: number): Promise<void> {
-    const isRead = () => this.#lendings.sessions().some(({ epoch }) => epoch !== this.#latest?.epoch);
+    const isRead = () => this.#lendings.sessions().some(({ epoch }) => epoch !== this.#session?.latest?.epoch);
     while (isRead() && this.#clock.now() < untilMs) await pause(this.#clock, CLOSE_PAUSE_MS);
   }
 
-  /** The session that takes orders, or that took the last ones. Undefined while another one is being opened. */
-  get #latest(): SessionRef | undefined {
-    return this.#session?.current ?? this.#last;
+  /** Waits until no put is under way: without its session each one fails, at the latest with its last attempt. */
+  async #putsAnswered(): Promise<void> {
+    const untilMs = this.#clock.now() + (this.#options.callTimeoutMs ?? CALL_TIMEOUT_MS) + CLOSE_ORDER_PATIENCE_MS;
+    const isOpen = () => this.#isAsking || this.#lendings.hasPending;
+    while (isOpen() && this.#clock.now() < untilMs) await pause(this.#clock, CLOSE_PAUSE_MS);
   }
 
   #checkOpen(): void {

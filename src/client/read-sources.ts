@@ -10,13 +10,13 @@ export async function readSources(
   agent: string,
   session: string,
   call: CallOptions,
-): Promise<Pick<Sources, 'epoch' | 'batches'>> {
+): Promise<Pick<Sources, 'epoch' | 'alone' | 'batches'>> {
   const batches: Sources['batches'] = [];
   let after: Sources['next'];
   for (;;) {
     const part = await client.sources(agent, after === undefined ? { session } : { session, after }, call);
     batches.push(...part.batches);
-    if (part.next === undefined) return { epoch: part.epoch, batches };
+    if (part.next === undefined) return { epoch: part.epoch, alone: part.alone, batches };
     after = part.next;
   }
 }

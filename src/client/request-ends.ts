@@ -15,7 +15,7 @@ export interface RequestEnd {
   readonly atMs: number;
 }
 
-/** Ends that are expected at the same time. The event of the oldest one is lost, or its request never began. */
+/** Ends that are expected at the same time. The event of the oldest one is probably lost. */
 const EXPECTED_MAX = 65_536;
 
 interface Expected {

@@ -163,6 +163,14 @@ describe('a copy of a put while the agent takes no more puts', () => {
     await cluster.settle(others);
   });
 
+  test('P28: 256 copies of one order wait → the next one is to come again', async () => {
+    await cluster.settle(cluster.call('prefill-0', 'open', { session, holder: 'e', silentMs: 30_000 }));
+    const copies = Array.from({ length: 258 }, () => put('r', { session, order: 0 }));
+    const answers = await cluster.settle(Promise.all(copies));
+    expect(answers.filter((answer) => answer !== 'ok')).toEqual([{ code: 'too_many_orders' }]);
+    expect(await cluster.settle(put('r', { session, order: 0 }))).toBe('ok');
+  });
+
   test('P28: outside a session it was accepted → its copy is a duplicate', async () => {
     const first = { receiver: 'decode-0', last: false, totalChunks: 2 };
     await cluster.settle(put('r', first));

@@ -595,6 +595,7 @@ describe('a prefill engine whose agent is restarted', () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a')));
     await restart({ alone: false });
+    agent.answers.sources = () => ({ epoch: successor, alone: false, batches: [] });
     const closing = expect(engine.close()).rejects.toMatchObject({
       code: 'segment_in_use',
       message: `the process of agent p with epoch ${epoch} may still read chunks of this engine`,
@@ -760,12 +761,65 @@ describe('a prefill engine that closes', () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a')));
     await restart({ alone: false });
+    agent.answers.sources = () => ({ epoch: successor, alone: false, batches: [] });
     const closing = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });
     await clock.advance(6000);
     await closing;
     agent.emitHeartbeat('p', successor);
     await engine.close();
     expect([engine.slots.free, agent.subjects]).toEqual([4, []]);
+  });
+
+  test('T22: its agent dies, and the next process is alone → closed at the next attempt', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a')));
+    for (const operation of ['detach', 'end', 'sources']) agent.answers[operation] = () => refusal('no_responders');
+    const closing = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });
+    await clock.advance(6000);
+    await closing;
+    for (const operation of ['detach', 'end']) agent.answers[operation] = () => refusal('unknown_session');
+    agent.answers.sources = () => ({ epoch: successor, alone: false, batches: [] });
+    const early = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });
+    await clock.advance(6000);
+    await early;
+    agent.answers.sources = () => ({ epoch: successor, alone: true, batches: [] });
+    const late = engine.close();
+    await clock.advance(6000);
+    await late;
+    expect([engine.slots.free, agent.subjects]).toEqual([4, []]);
+  });
+
+  test('a put waits for its receiver → the engine closes, and its memory comes back', async () => {
+    const engine = await open();
+    agent.answers.put = () => refusal('unknown_receiver');
+    const putting = engine.put(plan, await engine.fill(chunksOf('a'))).catch(({ code }) => code);
+    await clock.advance(500);
+    const closing = engine.close();
+    await clock.advance(1000);
+    await closing;
+    expect([await putting, engine.slots.free]).toEqual(['closed', 4]);
+  });
+
+  test('NATS is away, and nothing is lent → it is closed', async () => {
+    const engine = await open();
+    for (const operation of ['detach', 'end']) agent.answers[operation] = () => refusal('disconnected');
+    const closing = engine.close();
+    await clock.advance(12_000);
+    await closing;
+    expect(agent.subjects).toEqual([]);
+  });
+
+  test('the agent did not let go → it is asked again at the next attempt', async () => {
+    const engine = await open();
+    agent.answers.end = () => ({ epoch, chunksInUse: 1 });
+    const closing = expect(engine.close()).rejects.toMatchObject({ code: 'segment_in_use' });
+    await clock.advance(11_000);
+    await closing;
+    agent.answers.end = () => ({ epoch, chunksInUse: 0 });
+    const asked = agent.bodiesOf('end').length;
+    await engine.close();
+    await engine.close();
+    expect(agent.bodiesOf('end').length).toBe(asked + 1);
   });
 
   test('rejects when the agent does not let go', async () => {

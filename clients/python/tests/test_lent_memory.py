@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -29,6 +30,7 @@ class Agent:
         self.ends_session = True
         """It has the session that it is asked to end."""
         self.alone = True
+        self.is_away = False
         self._epoch = epoch
         self._parts = parts or ([],)
 
@@ -38,6 +40,8 @@ class Agent:
         return {"epoch": self._epoch, "chunksInUse": 0}
 
     async def sources(self, _agent: str, *, after: dict[str, Any] | None = None, **_: object) -> dict[str, Any]:
+        if self.is_away:
+            raise KvferryError("no_responders", "nobody there")
         self.asked += after is None
         self.outages += self.fails
         number = 0 if after is None else after["batch"] + 1
@@ -51,6 +55,7 @@ class Session:
 
     def __init__(self) -> None:
         self.current: SessionRef | None = OWN
+        self.latest: SessionRef | None = OWN
         self.reads_nothing = True
         self.ended = 0
         """How often it was ended."""
@@ -90,6 +95,15 @@ class Lent:
             self._lendings.sending("r", batch, self._session)
             self._lendings.accepted("r", batch)
 
+    async def pending(self) -> None:
+        """A put without an answer."""
+        self._lendings.lend("pending", 0, await self.engine.fill(["c"]))
+        self._lendings.sending("pending", 0, self._session)
+
+    def refused(self) -> None:
+        """The answer to that put."""
+        self._lendings.refused("pending", 0)
+
     async def heard(self) -> None:
         """A heartbeat of the agent, and what the engine asks then."""
         beat = {"epoch": OWN.epoch, "leaving": False, "draining": False, "alone": True}
@@ -126,10 +140,15 @@ async def test_memory_that_an_earlier_process_may_read_is_an_error_at_the_end(
     pool: SourcePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
-    made = await lent(pool, Agent(OWN.epoch, []), EARLIER)
+    agent = Agent(OWN.epoch, [])
+    agent.alone = False
+    made = await lent(pool, agent, EARLIER)
     with pytest.raises(KvferryError, match=f"with epoch {EARLIER.epoch} may still read chunks") as read:
         await made.engine.close()
-    assert read.value.code == "segment_in_use"
+    assert (read.value.code, made.count) == ("segment_in_use", 2)
+    agent.alone = True
+    await made.engine.close()
+    assert made.count == 0
 
 
 async def test_an_engine_that_waits_for_slots_asks_what_its_agent_reads(pool: SourcePool) -> None:
@@ -184,7 +203,9 @@ async def test_memory_for_which_no_process_answers_is_an_error_at_the_end(
     pool: SourcePool, current: SessionRef | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
-    made = await lent(pool, Agent(OWN.epoch, []))
+    agent = Agent(OWN.epoch, [])
+    agent.is_away = True
+    made = await lent(pool, agent)
     made.own.current, made.own.reads_nothing = current, False
     with pytest.raises(KvferryError, match="may still read chunks") as read:
         await made.engine.close()
@@ -203,7 +224,9 @@ async def test_a_close_that_failed_checks_again_until_no_process_reads(
     pool: SourcePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
-    made = await lent(pool, Agent(OWN.epoch, []))
+    agent = Agent(OWN.epoch, [])
+    agent.is_away = True
+    made = await lent(pool, agent)
     made.own.reads_nothing = False
     for _ in range(2):
         with pytest.raises(KvferryError, match="may still read chunks"):
@@ -219,10 +242,20 @@ async def test_a_close_that_failed_hears_that_an_earlier_process_is_gone(
     pool: SourcePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
-    made = await lent(pool, Agent(OWN.epoch, []), EARLIER)
+    agent = Agent(OWN.epoch, [])
+    agent.is_away = True
+    made = await lent(pool, agent, EARLIER)
     with pytest.raises(KvferryError, match=f"with epoch {EARLIER.epoch} may still read chunks"):
         await made.engine.close()
     await made.heard()
+    await made.engine.close()
+    assert made.count == 0
+
+
+async def test_a_put_that_waits_for_its_receiver_fails_before_memory_is_in_use_at_the_end(pool: SourcePool) -> None:
+    made = await lent(pool, Agent(OWN.epoch, []))
+    await made.pending()
+    asyncio.get_running_loop().call_later(0.1, made.refused)
     await made.engine.close()
     assert made.count == 0
 

@@ -8,6 +8,8 @@ import { fingerprint } from './fingerprint.js';
 
 /** Orders that wait for those before them. */
 const ORDERS_WAITING_MAX = 64;
+/** Copies of orders that wait for the answer. */
+const COPIES_WAITING_MAX = 256;
 /** Answers that one session keeps, as JSON. */
 const ANSWERS_BYTES_MAX = 1024 * 1024;
 
@@ -37,6 +39,7 @@ export class Session {
   endedMs: number | undefined;
   #next = 0;
   #waiting = 0;
+  #copies = 0;
   /** The order that was taken last, and everything before it. */
   #tail: Promise<unknown> = Promise.resolve();
   /** The last orders, oldest first. */
@@ -79,10 +82,7 @@ export class Session {
     const print = fingerprint(content);
     if (number < this.#next) return this.#before(number, print) as Promise<T>;
     if (number > this.#next) throw this.#outOfTurn(number);
-    if (this.#waiting >= ORDERS_WAITING_MAX) {
-      const message = `session ${this.id} has ${this.#waiting} orders waiting: send order ${number} again later`;
-      throw new KvferryError('too_many_orders', message, { field: 'order' });
-    }
+    if (this.#waiting >= ORDERS_WAITING_MAX) throw this.#tooMany(this.#waiting, 'orders', number);
     const execute = begin();
     this.#next += 1;
     this.#waiting += 1;
@@ -130,7 +130,23 @@ export class Session {
       const message = `order ${number} of session ${this.id} had another content: give each order a number of its own`;
       throw new KvferryError('order_reused', message, { field: 'order' });
     }
-    return order.answer;
+    return order.bytes === undefined ? this.#copyOf(order, number) : order.answer;
+  }
+
+  /** Of an order without an answer yet. */
+  async #copyOf({ answer }: Executed, number: number): Promise<object> {
+    if (this.#copies >= COPIES_WAITING_MAX) throw this.#tooMany(this.#copies, 'copies of orders', number);
+    this.#copies += 1;
+    try {
+      return await answer;
+    } finally {
+      this.#copies -= 1;
+    }
+  }
+
+  #tooMany(count: number, what: string, number: number): KvferryError {
+    const message = `session ${this.id} has ${count} ${what} waiting: send order ${number} again later`;
+    return new KvferryError('too_many_orders', message, { field: 'order' });
   }
 
   #outOfTurn(number: number): KvferryError {

@@ -7,12 +7,15 @@ import { RequestEnds } from '../../../src/client/request-ends.js';
 import { SharedFile } from '../../../src/client/shared-file.js';
 import type { SourceChunk } from '../../../src/client/source-memory.js';
 import type { Teardown } from '../../../src/processes/teardown.js';
+import { poll } from '../../../src/processes/within.js';
 import { CHUNK_BYTES, type RollingCluster } from './rolling-cluster.js';
 
 /** Enough for every prompt in progress, also while the next process of the agent is not alone. */
 const SLOTS = 1024;
 const CALL_TIMEOUT_MS = 1500;
 const FILL_TIMEOUT_MS = 20_000;
+/** More than the time after which an engine asks for lost events, and a heartbeat. */
+const FREE_TIMEOUT_MS = 8_000;
 
 export class PrefillSide {
   readonly #engines: ReadonlyMap<string, PrefillEngine>;
@@ -55,15 +58,17 @@ export class PrefillSide {
     this.#at(agent).discard(chunks);
   }
 
-  /** Ends the sessions. Resolves to what agents still hold of the engines' memory, as text. */
+  /** Waits for the memory of the engines, and ends their sessions. Resolves to what is wrong, as text. */
   async close(): Promise<string[]> {
-    const left: string[] = [];
+    const wrong: string[] = [];
     for (const [agent, engine] of this.#engines) {
-      await engine.close();
+      const allFree = async () => engine.slots.free === engine.slots.total || undefined;
+      await poll(FREE_TIMEOUT_MS, allFree);
       const { total, free } = engine.slots;
-      if (free < total) left.push(`the engine of ${agent}: ${total - free} slots did not come back`);
+      if (free < total) wrong.push(`the engine of ${agent}: ${total - free} slots did not come back`);
+      await engine.close().catch((error: unknown) => wrong.push(`the engine of ${agent}: ${String(error)}`));
     }
-    return left;
+    return wrong;
   }
 
   #at(agent: string): PrefillEngine {

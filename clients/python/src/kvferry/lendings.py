@@ -143,6 +143,11 @@ class Lendings:
         self._give_back(back)
         self._drop_if_empty(lent)
 
+    @property
+    def has_pending(self) -> bool:
+        """The answer to the `put` of a batch is open."""
+        return any(lent.state == "pending" for lent in self._batches.values())
+
     def sessions(self) -> set[SessionRef]:
         """The sessions in which batches were put that have not come back."""
         return {lent.session for lent in self._batches.values() if lent.session is not None}

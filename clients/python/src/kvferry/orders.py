@@ -22,8 +22,8 @@ _UNANSWERED_MAX = 32
 """Unanswered orders of one session. The agent lets 64 of them wait."""
 
 State = Literal["executed", "never", "lost"]
-"""What became of an order that was given up. `lost`: it is not executed any more, and `sources` tells what is left
-of it."""
+"""What became of an order that was given up. `lost`: not known, and `sources` tells what is left of it. Without its
+session, its process may still execute it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class OrderSession:
         self._room = asyncio.Semaphore(_UNANSWERED_MAX)
 
     def lose(self) -> None:
-        """The session is over: no order of it is executed from now on."""
+        """This session takes no order from now on."""
         if not self.is_lost:
             self.is_lost = True
             self._on_lost(self)

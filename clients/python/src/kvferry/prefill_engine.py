@@ -54,8 +54,6 @@ class PrefillEngine:
         self._is_closed = False
         self._is_unread = False
         """The engine is closed, and no process reads its memory."""
-        self._last: SessionRef | None = None
-        """The session that `close` ends."""
 
     @classmethod
     async def open(
@@ -173,18 +171,21 @@ class PrefillEngine:
 
     async def close(self) -> None:
         """Waits until the agent reads no chunk of the memory any more, at most 5 s; then ends the session, which
-        cancels what is still in progress. Raises `segment_in_use` when the agent, or an earlier process of it,
-        still reads chunks then; call it again later. The pool stays open. Idempotent once it has returned."""
+        cancels what is still in progress. Raises `segment_in_use` when a process of the agent may still read chunks
+        then, also because no process answers; call it again later. The pool stays open. Idempotent once it has
+        returned."""
         if self._is_unread:
             return
         self._is_closed = True
         self._slots.close(self._closed_error())
-        until = now() + _CLOSE_PATIENCE
+        session, until = self._target.session, now() + _CLOSE_PATIENCE
         await self._unused(until)
         await self._read_by_earlier(until)
-        self._last = self._latest
-        if await self._target.session.end() and self._last is not None:
-            self._lendings.process_reads_nothing(self._last.epoch)
+        is_unread = await session.end()
+        await self._puts_answered()
+        if is_unread and session.latest is not None:
+            self._lendings.process_reads_nothing(session.latest.epoch)
+        await self._ask_for(list(self._lendings.sessions()))
         reading = next(iter(self._lendings.sessions()), None)
         if reading is not None:
             message = f"the process of agent {self.agent} with epoch {reading.epoch} may still read chunks"
@@ -218,7 +219,7 @@ class PrefillEngine:
     def _agent_seen(self, epoch: str, is_alone: bool) -> None:
         """When the process that has the name now is alone, those before it have ended. Otherwise they may still
         read."""
-        current, latest = self._target.session.current, self._latest
+        current, latest = self._target.session.current, self._target.session.latest
         sessions = self._lendings.sessions()
         if is_alone and latest is not None and latest.epoch == epoch:
             for session in sessions:
@@ -238,20 +239,22 @@ class PrefillEngine:
 
     async def _ask_for(self, sessions: Sequence[SessionRef]) -> None:
         """Release events may have been lost, a prompt waits for slots, or a session is over. Asks the agent which
-        chunks it may still read. In the current session, only batches that the agent had taken before the question
-        can come back."""
+        chunks it may still read. Only batches that the agent had taken before the question can come back."""
         try:
             for session in sessions:
                 lent = self._lendings.lent_in(session, "taken")
                 if session != self._target.session.current:
                     lent += await self._doubtful(session)
-                if not lent:
+                if not lent and not self._is_closed:
                     continue
                 asked = self._lendings.question()
-                epoch, held = await self._sources(session.id)
-                # Otherwise another process answers. Its heartbeats tell when it is alone.
+                epoch, is_alone, held = await self._sources(session.id)
                 if epoch == session.epoch:
                     self._lendings.keep_only(lent, held, asked)
+                elif self._is_closed and is_alone:
+                    # Another process answers. Its heartbeats tell when it is alone, but a closed engine has no session
+                    # with it.
+                    self._lendings.process_reads_nothing(session.epoch)
         except KvferryError as error:
             log.debug("agent %s did not tell what it reads, and is asked again: %s", self.agent, error)
         finally:
@@ -277,7 +280,7 @@ class PrefillEngine:
         part = await self._client.sources(self.agent, session=session.id, timeout=timeout)
         return part["alone"] and part["epoch"] == session.epoch
 
-    async def _sources(self, session: str) -> tuple[str, list[SourcesReplyBatches]]:
+    async def _sources(self, session: str) -> tuple[str, bool, list[SourcesReplyBatches]]:
         held: list[SourcesReplyBatches] = []
         timeout = self._target.call_timeout
         part = await self._client.sources(self.agent, session=session, timeout=timeout)
@@ -286,7 +289,7 @@ class PrefillEngine:
             after: SourcesRequestAfter = {"request": part["next"]["request"], "batch": part["next"]["batch"]}
             part = await self._client.sources(self.agent, session=session, after=after, timeout=timeout)
             held.extend(part["batches"])
-        return part["epoch"], held
+        return part["epoch"], part["alone"], held
 
     async def _unused(self, until: float) -> None:
         """Waits until the agent reads no chunk of this memory, or the time is over."""
@@ -304,13 +307,14 @@ class PrefillEngine:
             await pause(_CLOSE_PAUSE)
 
     def _is_read_by_earlier(self) -> bool:
-        latest = self._latest
+        latest = self._target.session.latest
         return any(latest is None or session.epoch != latest.epoch for session in self._lendings.sessions())
 
-    @property
-    def _latest(self) -> SessionRef | None:
-        """The session that takes orders, or that took the last ones. None while another one is being opened."""
-        return self._target.session.current or self._last
+    async def _puts_answered(self) -> None:
+        """Waits until no put is under way: without its session each one fails, at the latest with its last attempt."""
+        until = now() + self._target.call_timeout + _CLOSE_ORDER_PATIENCE
+        while (self._is_asking or self._lendings.has_pending) and now() < until:
+            await pause(_CLOSE_PAUSE)
 
     def _check_open(self) -> None:
         if self._is_closed:

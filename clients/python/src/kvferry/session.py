@@ -70,6 +70,12 @@ class EngineSession:
         """The session that orders go to. None while it is being opened."""
         return None if self._current is None else self._current.ref
 
+    @property
+    def latest(self) -> SessionRef | None:
+        """The session that takes orders, or took the last ones before `end`. None while another one is being opened."""
+        session = self._current or self._ending
+        return None if session is None else session.ref
+
     async def open(self) -> None:
         """Raises the agent's refusal, and `no_responders` or as the client does when the patience is over."""
         options = self._options
@@ -137,8 +143,10 @@ class EngineSession:
             except KvferryError as error:
                 if error.code in ("unknown_session", "no_responders", "closed"):
                     return False
-                if not is_away(error) or now() >= until:
+                if not is_away(error):
                     raise
+                if now() >= until:
+                    return False
             await pause(_END_PAUSE)
 
     def _heard(self, heartbeat: Heartbeat) -> None:

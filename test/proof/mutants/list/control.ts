@@ -53,9 +53,16 @@ export const controlMutants: readonly Mutant[] = [
   {
     id: 'client-closes-unproven',
     module: 'src/client/prefill-engine.ts',
-    find: 'if (isUnread && this',
-    replace: 'if (this',
+    find: 'if (isUnread && session',
+    replace: 'if (session',
     defect: 'An engine that closes takes its memory back although no process has answered.',
+  },
+  {
+    id: 'client-closes-beside-former',
+    module: 'src/client/prefill-engine.ts',
+    find: 'else if (this.#isClosed && sources.alone)',
+    replace: 'else if (this.#isClosed)',
+    defect: 'An engine that closes takes memory back that an earlier process of the agent reads while it drains.',
   },
   {
     id: 'client-forgotten-is-refused',
@@ -74,14 +81,14 @@ export const controlMutants: readonly Mutant[] = [
   {
     id: 'client-any-epoch-frees',
     module: 'src/client/prefill-engine.ts',
-    find: 'if (isAlone && epoch === this.#latest?.epoch) {',
-    replace: 'if (epoch === this.#latest?.epoch) {',
+    find: 'if (isAlone && epoch === this.#session?.latest?.epoch) {',
+    replace: 'if (epoch === this.#session?.latest?.epoch) {',
     defect: 'An engine refills memory that an earlier process of the agent reads while it drains.',
   },
   {
     id: 'client-former-frees',
     module: 'src/client/prefill-engine.ts',
-    find: 'if (isAlone && epoch === this.#latest?.epoch) {',
+    find: 'if (isAlone && epoch === this.#session?.latest?.epoch) {',
     replace: 'if (isAlone) {',
     defect: 'A heartbeat of an earlier process gives back memory that the present one reads.',
   },
