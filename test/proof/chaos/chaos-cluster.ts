@@ -18,6 +18,7 @@ import { subjects } from '../../../src/protocol/subjects.js';
 import { AgentSlot } from './agent-slot.js';
 import { ArenaReader } from './arena-reader.js';
 import { KeyPool } from './key-pool.js';
+import { isLate } from './late-error.js';
 import { type Accepted, type Ending, Ledger } from './ledger.js';
 import { NatsCluster } from './nats-cluster.js';
 import { Samples } from './samples.js';
@@ -56,7 +57,7 @@ export class ChaosCluster {
   readonly reclaimMs = new Samples();
   /** Times from the death of a receiver to the typed error of its sender. */
   readonly receiverErrorMs = new Samples();
-  /** Requests that ended after their deadline although their sender was undisturbed. */
+  /** Requests whose error came too late although their sender was undisturbed. */
   readonly late: string[] = [];
   kills = 0;
   clockSteps = 0;
@@ -246,7 +247,8 @@ export class ChaosCluster {
     if (receiverDied !== undefined && senderDied === undefined) {
       if (!this.undisturbedSince(this.slot(entry.sender), receiverDied.atMs)) return;
       this.receiverErrorMs.add(heardMs - receiverDied.atMs);
-      if (heardMs > entry.deadlineMs) this.late.push(entry.request);
+      const times = { diedMs: receiverDied.atMs, heardMs, deadlineMs: entry.deadlineMs };
+      if (isLate(times, HEARTBEAT_MS)) this.late.push(entry.request);
     }
   }
 
