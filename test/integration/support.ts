@@ -18,8 +18,9 @@ import type { KvferryClient, OperationInput } from '../../src/client/kvferry-cli
 import type { NativeProvider } from '../../src/native/fabric-options.js';
 import { nativeStatus } from '../../src/native/native-status.js';
 import { ChildProcess } from '../../src/processes/child-process.js';
-import { within } from '../../src/processes/within.js';
+import { poll, within } from '../../src/processes/within.js';
 import { FAILPOINTS_VARIABLE } from '../../src/proof/failpoints/failpoint-spec.js';
+import { isKvferryError } from '../../src/protocol/errors.js';
 import type { TerminalEvent } from '../../src/protocol/events.js';
 import type { OperationReply, StatusReply } from '../../src/protocol/operations.js';
 import { natsServerMissing, TestNatsServer } from '../support/nats-server.js';
@@ -183,25 +184,31 @@ export class RealCluster implements AsyncDisposable {
     return path;
   }
 
-  put(
+  /** As clients do, puts again while the agent refuses because it stood still: a busy machine pauses agents for a second. */
+  async put(
     agent: string,
     request: string,
     keys: readonly string[],
     more: Partial<OperationInput<'put'>> = {},
   ): Promise<OperationReply<'put'>> {
-    const source = [{ segment: 'engine', offset: 0, length: PAGE_BYTES, count: keys.length }];
-    return this.client.put(agent, {
-      request,
-      receiver: 'decode-0',
-      batch: 0,
-      last: true,
-      totalChunks: keys.length,
+    const batch = {
+      ...{ request, receiver: 'decode-0', batch: 0, last: true, totalChunks: keys.length },
       // Longer than a loaded machine takes; a test of deadlines gives its own.
       timeoutMs: 60_000,
       keys: [...keys],
-      source,
+      source: [{ segment: 'engine', offset: 0, length: PAGE_BYTES, count: keys.length }],
       ...more,
+    };
+    const accepted = await poll(WAIT_MS, async () => {
+      try {
+        return await this.client.put(agent, batch);
+      } catch (error) {
+        if (isKvferryError(error, 'agent_paused')) return undefined;
+        throw error;
+      }
     });
+    if (accepted === undefined) throw new Error(`agent ${agent} refuses request ${request}: it stands still for long`);
+    return accepted;
   }
 
   /** Resolves to the terminal event of `request`. */

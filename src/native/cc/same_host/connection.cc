@@ -227,13 +227,24 @@ void Connection::handle(const Message& message) {
     copies_answered_++;
     if (message.status == CopyStatus::copied) {
       scheduler_.delivered(message.ticket);
-      return;
+    } else {
+      failed(message);
     }
-    // The next write attaches it again.
-    if (may_pass(message.status)) forget_number(message.subject);
-    const auto [code, text] = refusal(message);
-    scheduler_.failed(message.ticket, code, text, message.status == CopyStatus::device_lost);
+    if (!scheduler_.has_outstanding()) failed_segments_.clear();
   }
+}
+
+void Connection::failed(Message message) {
+  if (may_pass(message.status)) {
+    // The next write attaches it again. The receiver no longer knows it for copies that were sent before.
+    forget_number(message.subject);
+    failed_segments_[message.subject] = message.status;
+  } else if (message.status == CopyStatus::segment_unknown) {
+    const auto before = failed_segments_.find(message.subject);
+    if (before != failed_segments_.end()) message.status = before->second;
+  }
+  const auto [code, text] = refusal(message);
+  scheduler_.failed(message.ticket, code, text, message.status == CopyStatus::device_lost);
 }
 
 void Connection::forget_number(uint64_t number) {

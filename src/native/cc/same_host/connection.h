@@ -55,6 +55,7 @@ class Connection {
   void give_up(Code code, const std::string& message, bool landed_unknown);
   uint64_t segment_number(Segment* segment);
   void send_attach(uint64_t number, const Segment& segment);
+  void failed(Message message);
   void forget_number(uint64_t number);
 
   Poller& poller_;
@@ -76,6 +77,8 @@ class Connection {
   uint64_t copies_answered_ = 0;
   // Segments that the receiver has, with their numbers. A number is never used again.
   std::unordered_map<const Segment*, uint64_t> segments_;
+  // Why segments were forgotten that copies on their way still name.
+  std::unordered_map<uint64_t, CopyStatus> failed_segments_;
   uint64_t last_segment_ = 0;
   uint64_t last_ticket_ = 0;
 };
