@@ -121,6 +121,19 @@ async def lent(pool: SourcePool, agent: Agent, session: SessionRef = OWN) -> Len
     return made
 
 
+def away() -> Agent:
+    """No process answers its questions."""
+    agent = Agent(OWN.epoch, [])
+    agent.is_away = True
+    return agent
+
+
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closing engine does not wait for an agent that reads."""
+    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
+
+
 async def test_what_the_agent_lists_in_several_answers_stays_lent(pool: SourcePool) -> None:
     made = await lent(pool, Agent(OWN.epoch, [0], [0]))
     await made.engine._ask_for([OWN])
@@ -136,10 +149,8 @@ async def test_another_process_does_not_say_what_an_earlier_one_reads(pool: Sour
     assert made.count == 2
 
 
-async def test_memory_that_an_earlier_process_may_read_is_an_error_at_the_end(
-    pool: SourcePool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
+@pytest.mark.usefixtures("no_patience")
+async def test_memory_that_an_earlier_process_may_read_is_an_error_at_the_end(pool: SourcePool) -> None:
     agent = Agent(OWN.epoch, [])
     agent.alone = False
     made = await lent(pool, agent, EARLIER)
@@ -199,13 +210,11 @@ async def test_memory_comes_back_at_the_end_although_its_releases_were_lost(pool
 
 
 @pytest.mark.parametrize("current", [OWN, None])
+@pytest.mark.usefixtures("no_patience")
 async def test_memory_for_which_no_process_answers_is_an_error_at_the_end(
-    pool: SourcePool, current: SessionRef | None, monkeypatch: pytest.MonkeyPatch
+    pool: SourcePool, current: SessionRef | None
 ) -> None:
-    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
-    agent = Agent(OWN.epoch, [])
-    agent.is_away = True
-    made = await lent(pool, agent)
+    made = await lent(pool, away())
     made.own.current, made.own.reads_nothing = current, False
     with pytest.raises(KvferryError, match="may still read chunks") as read:
         await made.engine.close()
@@ -220,13 +229,9 @@ async def test_slots_come_back_from_a_put_that_cannot_begin(pool: SourcePool) ->
     assert (wrong.value.code, made.count) == ("invalid_field", 0)
 
 
-async def test_a_close_that_failed_checks_again_until_no_process_reads(
-    pool: SourcePool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
-    agent = Agent(OWN.epoch, [])
-    agent.is_away = True
-    made = await lent(pool, agent)
+@pytest.mark.usefixtures("no_patience")
+async def test_a_close_that_failed_checks_again_until_no_process_reads(pool: SourcePool) -> None:
+    made = await lent(pool, away())
     made.own.reads_nothing = False
     for _ in range(2):
         with pytest.raises(KvferryError, match="may still read chunks"):
@@ -238,13 +243,9 @@ async def test_a_close_that_failed_checks_again_until_no_process_reads(
     assert (made.count, made.own.ended, made.ends.is_closed) == (0, 3, True)
 
 
-async def test_a_close_that_failed_hears_that_an_earlier_process_is_gone(
-    pool: SourcePool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
-    agent = Agent(OWN.epoch, [])
-    agent.is_away = True
-    made = await lent(pool, agent, EARLIER)
+@pytest.mark.usefixtures("no_patience")
+async def test_a_close_that_failed_hears_that_an_earlier_process_is_gone(pool: SourcePool) -> None:
+    made = await lent(pool, away(), EARLIER)
     with pytest.raises(KvferryError, match=f"with epoch {EARLIER.epoch} may still read chunks"):
         await made.engine.close()
     await made.heard()
