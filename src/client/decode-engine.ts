@@ -8,6 +8,7 @@ import type { OperationReply } from '../protocol/operations.js';
 import { type Acquired, AcquiredChunks, type ArenaPlace } from './acquired-chunks.js';
 import { type OpenArena, openArena } from './arena-file.js';
 import type { CallOptions, KvferryClient } from './kvferry-client.js';
+import { CALL_TIMEOUT_MS, PATIENCE_MS, repeated } from './repeated.js';
 
 /** Whose leases they are: `request` and `epoch` of the terminal event, or a name and 16 hexadecimal digits of a reader. */
 export interface Holder {
@@ -19,7 +20,9 @@ export interface DecodeEngineOptions {
   readonly client: KvferryClient;
   /** The decode agent. */
   readonly agent: string;
-  /** Time for one answer. Default: that of the client. Milliseconds. */
+  /** How long the agent or an answer may be away before a call is given up; 0: no call is repeated. Default: 10 s. */
+  readonly patienceMs?: number;
+  /** Time for one answer, after which the call is repeated. Default: 2 s. Milliseconds. */
   readonly callTimeoutMs?: number;
   readonly clock?: ClockPort;
   readonly openArena?: OpenArena;
@@ -36,21 +39,29 @@ export class DecodeEngine {
   readonly #clock: ClockPort;
   readonly #openArena: OpenArena;
   readonly #call: CallOptions;
+  readonly #patienceMs: number;
 
-  constructor({ client, agent, callTimeoutMs, clock, openArena: open = openArena }: DecodeEngineOptions) {
+  constructor({
+    client,
+    agent,
+    callTimeoutMs = CALL_TIMEOUT_MS,
+    patienceMs = PATIENCE_MS,
+    ...options
+  }: DecodeEngineOptions) {
     this.agent = agent;
     this.#client = client;
-    this.#clock = clock ?? new SystemClock();
-    this.#openArena = open;
-    this.#call = callTimeoutMs === undefined ? {} : { timeoutMs: callTimeoutMs };
+    this.#clock = options.clock ?? new SystemClock();
+    this.#openArena = options.openArena ?? openArena;
+    this.#call = { timeoutMs: callTimeoutMs };
+    this.#patienceMs = patienceMs;
   }
 
   /**
    * Looks chunks up and leases them: all chunks of the request, or those of `keys`. Look a chunk up by its key: the order of
    * the reply need not be that of the prompt. Rejects `request_active` before the request has ended, `request_ended` when it
    * was not ready or its leases are over, `receiver_lost` when the agent is restarted meanwhile or its arena cannot be opened,
-   * and as the client does. When it rejects, the agent may hold leases all the same: call it again, or `release`. Otherwise they
-   * end by time.
+   * and as the client does when the patience is over. When it rejects, the agent may hold leases all the same: call it again, or
+   * `release`. Otherwise they end by time.
    */
   async acquire({ request, epoch }: Holder, keys?: readonly string[]): Promise<AcquiredChunks> {
     const askedMs = this.#clock.now();
@@ -59,7 +70,7 @@ export class DecodeEngine {
     const ask = async (part: { readonly keys?: string[] }) => {
       for (let from: number | undefined = 0; from !== undefined; ) {
         const input = { request, epoch, ...part, ...(from === 0 ? {} : { from }) };
-        const reply: AcquireReply = await this.#client.acquire(this.agent, input, this.#call);
+        const reply: AcquireReply = await this.#repeated(() => this.#client.acquire(this.agent, input, this.#call));
         replies.push(reply);
         if (reply.next !== undefined && reply.next <= from) {
           throw inconsistent(`next is ${reply.next} after ${from}`, 'next');
@@ -80,13 +91,20 @@ export class DecodeEngine {
     return new AcquiredChunks(acquired, file, this.#clock, () => this.release({ request, epoch }));
   }
 
-  /** Gives all leases of the holder back, read or not. Resolves too when there is nothing left to give back. */
+  /**
+   * Gives all leases of the holder back, read or not. Resolves too when there is nothing left to give back. Rejects as the
+   * client does when the patience is over.
+   */
   async release({ request, epoch }: Holder): Promise<void> {
     try {
-      await this.#client.release(this.agent, { request, epoch }, this.#call);
+      await this.#repeated(() => this.#client.release(this.agent, { request, epoch }, this.#call));
     } catch (error) {
       if (!isKvferryError(error, 'unknown_request', 'request_ended')) throw error;
     }
+  }
+
+  #repeated<T>(call: () => Promise<T>): Promise<T> {
+    return repeated(this.#clock, this.#patienceMs, call);
   }
 }
 

@@ -9,6 +9,7 @@ import type { OperationReply } from '../protocol/operations.js';
 import type { CallOptions, KvferryClient, OperationInput } from './kvferry-client.js';
 import { isSessionOver, type OrderedOperation, OrderSession, type Outcome } from './order-session.js';
 import { pause } from './pause.js';
+import { isUnanswered } from './repeated.js';
 import { waitFor } from './wait-for.js';
 
 /** Long enough for a pause of the engine's process; the agent holds the memory of a dead engine for so long. */
@@ -271,10 +272,7 @@ export class EngineSession {
 
 /** No answer came, the agent is away, or was restarted just now. */
 function isPassing(error: KvferryError): boolean {
-  return (
-    isSessionOver(error) ||
-    isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders', 'publication_refused')
-  );
+  return isSessionOver(error) || isUnanswered(error);
 }
 
 /** Why what was begun in one session cannot go on in another one. */

@@ -8,6 +8,7 @@ import { isKvferryError, KvferryError } from '../protocol/errors.js';
 import type { OperationReply } from '../protocol/operations.js';
 import type { CallOptions, KvferryClient, OperationInput } from './kvferry-client.js';
 import { pause } from './pause.js';
+import { isUnanswered } from './repeated.js';
 
 /** Between two attempts. */
 const PAUSE_MS = 50;
@@ -258,10 +259,6 @@ function isAnswer(error: KvferryError): boolean {
 /** No answer came, or the number is open. An agent may answer `disconnected` too, and answers that again to the same number. */
 function isPassing(error: KvferryError): boolean {
   return isOfNumber(error) || (!(error instanceof ReplyError) && isUnanswered(error));
-}
-
-function isUnanswered(error: KvferryError): boolean {
-  return isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders', 'publication_refused');
 }
 
 /** Orders before this one are missing, or too many wait. */

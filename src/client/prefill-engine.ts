@@ -14,14 +14,12 @@ import { Lendings, type LentBatch } from './lendings.js';
 import { OutgoingRequest, type RequestPlan } from './outgoing-request.js';
 import { pause } from './pause.js';
 import { readSources } from './read-sources.js';
+import { CALL_TIMEOUT_MS, PATIENCE_MS } from './repeated.js';
 import { RequestEnds } from './request-ends.js';
 import { setUpMemory } from './set-up-memory.js';
 import { Slots } from './slots.js';
 import type { SourceChunk, SourceMemory } from './source-memory.js';
 
-/** Long enough for several attempts. */
-const PATIENCE_MS = 10_000;
-const CALL_TIMEOUT_MS = 2_000;
 /** For chunks that the agent still reads when the engine closes. */
 const CLOSE_PATIENCE_MS = 5_000;
 const CLOSE_PAUSE_MS = 50;

@@ -7,6 +7,7 @@ import { askEnd } from '../../src/client/ask-end.js';
 import { DecodeEngine } from '../../src/client/decode-engine.js';
 import { KvferryClient } from '../../src/client/kvferry-client.js';
 import { SimulatedClock } from '../../src/proof/simulation/simulated-clock.js';
+import { KvferryError } from '../../src/protocol/errors.js';
 import { ACQUIRE_KEYS_MAX } from '../../src/protocol/limits.js';
 import { epoch, refusal, requestRow, ScriptedAgent, statusOf, successor } from './scripted-agent.js';
 
@@ -59,6 +60,40 @@ describe('a decode engine', () => {
     expect([page[0], page[PAGE_BYTES - 1]]).toEqual([1, 0]);
     await chunks.release();
     expect(agent.bodiesOf('release')).toEqual([{ v: 2, ...holder }]);
+  });
+
+  test.each(['deadline_exceeded', 'disconnected', 'no_responders'] as const)(
+    'no answer to acquire and release (%s) → both are repeated',
+    async (code) => {
+      let lost = 2;
+      const answered = (answer: object) => () => {
+        lost -= 1;
+        if (lost >= 0) throw new KvferryError(code, 'no answer');
+        return answer;
+      };
+      agent.answers.acquire = answered(found({ a: 0 }));
+      const acquiring = engine.acquire(holder);
+      await clock.advance(200);
+      const chunks = await acquiring;
+      lost = 2;
+      agent.answers.release = answered({ existed: 1, freedPages: 1 });
+      await chunks.close();
+      const releasing = engine.release(holder);
+      await clock.advance(200);
+      await releasing;
+      expect(agent.operations).toEqual(['acquire', 'acquire', 'acquire', 'release', 'release', 'release']);
+    },
+  );
+
+  test('no answer for as long as the patience → the error of the last attempt', async () => {
+    agent.answers.acquire = () => {
+      throw new KvferryError('no_responders', 'the agent is away');
+    };
+    const acquiring = engine.acquire(holder);
+    const refused = expect(acquiring).rejects.toMatchObject({ code: 'no_responders' });
+    await clock.advance(10_100);
+    await refused;
+    expect(agent.operations.length).toBeGreaterThan(100);
   });
 
   test('asks for all pages of a long request', async () => {

@@ -16,6 +16,7 @@ import pytest
 
 from kvferry import Client, DecodeEngine, KvferryError, PrefillEngine, SourcePool
 from kvferry.decode_engine import _pages
+from kvferry.waiting import _tasks
 
 from .conftest import Pair, content, eventually, fake_of, filled, fresh, new_request
 from .worlds.world import PAGE_BYTES, World
@@ -158,6 +159,38 @@ async def test_pages_are_given_back_when_a_later_question_for_more_is_refused(
     assert refused.value.code == "quota_exceeded"
     await pair.decode.release(request, epoch)
     await eventually(lambda: agent.arena is not None and keys[0] not in agent.arena.entries, "the page is free")
+
+
+async def test_a_late_release_never_ends_the_leases_of_a_later_acquire(
+    world: World, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, keys = fake_of(world).cluster.agents["decode-0"], fresh("a")
+    request, epoch = await ready(pair, keys)
+    call, may_send = pair.client.call, asyncio.Event()
+
+    async def away(name: str, operation: str, fields: Mapping[str, object], **more: Any) -> dict[str, object]:
+        if operation == "acquire":
+            return await call(name, operation, fields, **more)
+        raise KvferryError("no_responders", "it is away")
+
+    async def wait(_: float) -> None:
+        await may_send.wait()
+
+    monkeypatch.setattr("kvferry.decode_engine.pause", wait)
+    monkeypatch.setattr(pair.client, "call", away)
+    before = set(_tasks)
+    async with pair.decode.acquire(request, epoch):
+        pass
+    monkeypatch.setattr(pair.client, "call", call)
+    late = _tasks - before
+    got = await pair.decode.take(request, epoch)
+    may_send.set()
+    await asyncio.wait(late)
+    assert got.is_leased
+    assert agent.arena is not None
+    assert keys[0] in agent.arena.entries
+    await pair.decode.release(request, epoch)
+    assert pair.decode._releasing == {}
 
 
 @pytest.mark.parametrize(("page", "length"), [(4, 10), (3, 11)])

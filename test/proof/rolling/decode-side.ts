@@ -4,11 +4,9 @@ import { findMismatch } from '../../../src/cli/demo/pattern.js';
 import type { AcquiredChunks } from '../../../src/client/acquired-chunks.js';
 import { DecodeEngine, type Holder } from '../../../src/client/decode-engine.js';
 import type { KvferryClient } from '../../../src/client/kvferry-client.js';
-import { isKvferryError } from '../../../src/protocol/errors.js';
 import { CHUNK_BYTES } from './rolling-cluster.js';
 
 const CALL_TIMEOUT_MS = 1500;
-const AGAIN_PAUSE_MS = 50;
 
 export class DecodeSide {
   pagesVerified = 0;
@@ -24,11 +22,11 @@ export class DecodeSide {
   /** Reads a ready request, keeps it for a time, and reads it again: no agent may have written there meanwhile. */
   async read(agent: string, holder: Holder, keys: readonly string[], holdMs: number): Promise<void> {
     const engine = new DecodeEngine({ client: this.#client, agent, callTimeoutMs: CALL_TIMEOUT_MS });
-    const found = await insist(() => engine.acquire(holder));
+    const found = await engine.acquire(holder);
     await this.#check(holder, found, keys);
     await pause(holdMs);
     await this.#check(holder, found, keys);
-    await insist(() => found.release());
+    await found.release();
   }
 
   async #check({ request }: Holder, found: AcquiredChunks, keys: readonly string[]): Promise<void> {
@@ -40,22 +38,6 @@ export class DecodeSide {
       const mismatch = findMismatch(Buffer.from(await found.read(key)), key, this.#scratch);
       if (mismatch !== undefined) this.wrong.push(`${request}: byte ${mismatch.offset} of ${key} is wrong`);
       this.pagesVerified += 1;
-    }
-  }
-}
-
-/** Times that a message without an answer is sent. */
-const ATTEMPTS = 4;
-
-/** Sends a message again when it has no answer. `acquire` and `release` are safe to repeat. */
-async function insist<T>(call: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await call();
-    } catch (error) {
-      const isLost = isKvferryError(error, 'deadline_exceeded', 'disconnected', 'no_responders');
-      if (!isLost || attempt === ATTEMPTS) throw error;
-      await pause(AGAIN_PAUSE_MS * attempt);
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Messages that cost an agent more than they cost the attacker: time, memory, descriptors, log. */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isUnanswered } from '../../../src/client/repeated.js';
 import { SharedFile } from '../../../src/client/shared-file.js';
 import { poll } from '../../../src/processes/within.js';
 import { type Operation, subjects } from '../../../src/protocol/subjects.js';
@@ -35,10 +36,15 @@ function residentMiB(pid: number): number {
   return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
 }
 
-/** How long an agent takes to answer a short question. */
+/** How long an agent takes to answer a short question. Infinite: it does not. */
 async function answerMs({ cluster }: Stage, agent: string): Promise<number> {
   const startMs = performance.now();
-  await cluster.status(agent);
+  try {
+    await cluster.status(agent);
+  } catch (error) {
+    if (isUnanswered(error)) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
   return performance.now() - startMs;
 }
 

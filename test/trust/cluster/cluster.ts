@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { natsEnvironment } from '../../../src/cli/nats-option.js';
 import { connectClient } from '../../../src/client/connect-client.js';
 import type { KvferryClient } from '../../../src/client/kvferry-client.js';
+import { isUnanswered } from '../../../src/client/repeated.js';
 import { ChildProcess } from '../../../src/processes/child-process.js';
 import { patient } from '../../../src/processes/patience.js';
 import type { Teardown } from '../../../src/processes/teardown.js';
@@ -147,12 +148,22 @@ export class Cluster {
     for (const name of [...PREFILL_AGENTS, ...DECODE_AGENTS]) {
       let last: readonly string[] = ['no answer'];
       const whole = await poll(SETTLE_TIMEOUT_MS, async () => {
-        last = differences(await this.status(name), this.epochOf(name));
+        last = await this.#differences(name);
         return last.length === 0 ? true : undefined;
       });
       if (whole === undefined) damages.push(...last.map((what) => `agent ${name}: ${what}`));
     }
     return damages;
+  }
+
+  /** A question that has no answer is asked again: an agent may give up the connection on which it is flooded. */
+  async #differences(name: string): Promise<string[]> {
+    try {
+      return differences(await this.status(name), this.epochOf(name));
+    } catch (error) {
+      if (!isUnanswered(error)) throw error;
+      return ['no answer'];
+    }
   }
 
   /** Lines of the agents' logs about a refused subject. */

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .acquired import Acquired, Page
 from .arena import Arena
@@ -44,6 +45,8 @@ class DecodeEngine:
         self._call_timeout = call_timeout
         self._patience = patience
         self._arena: Arena | None = None
+        self._releasing: dict[tuple[str, str], asyncio.Task[Any]] = {}
+        """Releases that go on in the background, by the request and epoch of their leases."""
 
     @asynccontextmanager
     async def acquire(self, request: str, epoch: str, keys: Sequence[str] | None = None) -> AsyncIterator[Acquired]:
@@ -59,7 +62,7 @@ class DecodeEngine:
             is_refused = isinstance(error, KvferryError) and error.answered
             if replies or not is_refused:
                 # The agent has leased pages, or it may have: its answer was lost, or the caller was cancelled.
-                in_background(self._let_go(request, epoch))
+                self._begin_release(request, epoch, self._let_go(request, epoch))
             raise
         try:
             yield acquired
@@ -102,6 +105,7 @@ class DecodeEngine:
         """`replies`: gets the answers of the agent, also when this raises."""
         if keys is not None and len(keys) == 0:
             raise invalid_field("keys", "no key was named")
+        self._stop_release(request, epoch)
         asked_at = now()
         if keys is None:
             await self._ask(request, epoch, None, replies)
@@ -138,9 +142,26 @@ class DecodeEngine:
             await self._client.release(self.agent, request=request, epoch=epoch, timeout=self._call_timeout)
         except KvferryError as error:
             if is_away(error):
-                in_background(self._release_later(request, epoch))
+                self._begin_release(request, epoch, self._release_later(request, epoch))
             elif error.code not in ("unknown_request", "request_ended"):
                 log.warning("the leases of request %s at %s end by time: %s", request, self.agent, error)
+
+    def _begin_release(self, request: str, epoch: str, work: Coroutine[Any, Any, None]) -> None:
+        holder = (request, epoch)
+        self._stop_release(*holder)
+        task = self._releasing[holder] = in_background(work)
+
+        def ended(_: asyncio.Task[None]) -> None:
+            if self._releasing.get(holder) is task:
+                del self._releasing[holder]
+
+        task.add_done_callback(ended)
+
+    def _stop_release(self, request: str, epoch: str) -> None:
+        """A release that is sent after an `acquire` of the same holder would end the leases that it has got."""
+        task = self._releasing.pop((request, epoch), None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
 
     async def _release_later(self, request: str, epoch: str) -> None:
         try:

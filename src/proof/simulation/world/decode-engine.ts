@@ -37,7 +37,8 @@ export class SimulatedDecodeEngine {
     this.#agent = agent;
     this.#offers = ledger.offers;
     const client = new KvferryClient(world.network.connect(engineOf(agent)), { timeoutMs: CALL_MS });
-    this.#engine = new DecodeEngine({ client, agent, clock: world.clock, openArena: (path) => openArena(world, path) });
+    const open = (path: string) => openArena(world, path);
+    this.#engine = new DecodeEngine({ client, agent, callTimeoutMs: CALL_MS, clock: world.clock, openArena: open });
     const publishedMs = new Map<TerminalEvent['request'], number>();
     ledger.onPublished(({ request }, atMs) => publishedMs.set(request, publishedMs.get(request) ?? atMs));
     client.onTerminal((event) => {
