@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from kvferry import KvferryError, RequestEnd
+from kvferry import KvferryError, PrefillEngine, RequestEnd
 from kvferry.lmcache.config import AdapterConfig
 from kvferry.lmcache.copying import copy
 from kvferry.lmcache.fetching import Fetching, _own, _Routed
@@ -174,6 +174,25 @@ async def test_slots_come_back_from_a_store_that_cannot_begin(
         with pytest.raises(KvferryError, match="ends of requests are expected already"):
             await prefill.store(new_keys(2))
         assert prefill.free_slots == SLOTS
+
+
+async def test_stores_that_wait_for_an_agent_that_is_away_end_with_the_first_one(world: World) -> None:
+    """Each of them waits for some seconds otherwise, one behind the other, and keeps memory of LMCache."""
+    attempts = 0
+
+    async def away(*_: object, **__: object) -> PrefillEngine:
+        nonlocal attempts
+        attempts += 1
+        raise KvferryError("no_responders", "the agent is away")
+
+    async with server(world, "prefill-0") as prefill:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(PrefillEngine, "open", away)
+            stores = await asyncio.gather(*(prefill.store(new_keys(1)) for _ in range(5)), return_exceptions=True)
+        assert ([str(one) for one in stores], attempts) == (["the agent is away [no_responders]"] * 5, 1)
+        # The time is over after which the agent is asked again.
+        prefill.storing._refused_until = now()
+        assert await prefill.store(new_keys(1)) == 1000
 
 
 async def test_slots_come_back_from_a_store_that_is_cancelled_before_its_offers_begin(

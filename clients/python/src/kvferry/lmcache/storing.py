@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import KvferryError
 from ..prefill_engine import PrefillEngine
 from ..source_pool import SourcePool
-from ..waiting import in_background
+from ..waiting import in_background, now
 from .copying import copy
 from .keys import NAMES_OF_A_CHUNK, offers_of
 
@@ -27,6 +27,8 @@ log = logging.getLogger("lmcache.kvferry")
 
 _PATIENCE_SECONDS = 2.0
 _OFFERS_AT_ONCE = 16
+_AGAIN_SECONDS = 1.0
+"""After the agent did not take the memory. Stores that come before then fail at once."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Storing:
         self._pool: SourcePool | None = None
         self._engine: PrefillEngine | None = None
         self._opening = asyncio.Lock()
+        self._refusal: KvferryError | None = None
+        self._refused_until = 0.0
         self._places = asyncio.Semaphore(_OFFERS_AT_ONCE)
 
     async def store(self, objects: Sequence[Stored]) -> int:
@@ -90,10 +94,20 @@ class Storing:
                 )
                 raise KvferryError("invalid_configuration", message)
             if self._engine is None:
-                self._engine = await PrefillEngine.open(
-                    self._link.connected.client, self._link.agent, self._pool, patience=_PATIENCE_SECONDS
-                )
+                self._engine = await self._attached(self._pool)
             return self._engine
+
+    async def _attached(self, pool: SourcePool) -> PrefillEngine:
+        """Stores keep memory of LMCache while they wait. So those behind a store that has failed do not wait too."""
+        if self._refusal is not None and now() < self._refused_until:
+            raise KvferryError(self._refusal.code, self._refusal.message)
+        try:
+            return await PrefillEngine.open(
+                self._link.connected.client, self._link.agent, pool, patience=_PATIENCE_SECONDS
+            )
+        except KvferryError as error:
+            self._refusal, self._refused_until = error, now() + _AGAIN_SECONDS
+            raise
 
     async def _filled(self, engine: PrefillEngine, objects: Sequence[Stored]) -> list[SlotChunk]:
         if engine.epoch is None:
