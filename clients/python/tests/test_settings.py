@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -98,3 +99,16 @@ async def test_a_client_of_no_tenant_is_refused_before_it_connects() -> None:
     with pytest.raises(KvferryError) as refused:
         await connect("nats://127.0.0.1:1", tenant="_all")
     assert (refused.value.code, refused.value.field) == ("invalid_field", "tenant")
+
+
+@pytest.mark.parametrize("package", ["vllm", "lmcache"])
+def test_lines_of_the_client_can_be_found_in_the_log_of_an_engine(
+    package: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loggers = [logging.getLogger(f"{package}.kvferry"), logging.getLogger("kvferry")]
+    for logger in loggers:
+        monkeypatch.setattr(logger, "filters", [])
+    importlib.reload(importlib.import_module(f"kvferry.{package}"))
+    for logger in loggers:
+        logger.warning("NATS is %s", "disconnected")
+    assert caplog.messages == ["kvferry: NATS is disconnected"] * 2

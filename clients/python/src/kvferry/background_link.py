@@ -44,16 +44,21 @@ class BackgroundLink(ABC):
         while True:
             try:
                 about = await self.make()
-            except KvferryError as error:
-                text = f"agent {self.agent} is not in use: {error}"
-                if text != self.problem:
-                    self._log.warning("%s", text)
-                self.problem = text
+            except Exception as error:  # noqa: BLE001 - nobody waits for it, and the next attempt may succeed
+                self._failed(error)
                 await pause(_AGAIN_SECONDS)
                 continue
             self.problem = None
             self._log.info("agent %s is in use%s", self.agent, about)
             return
+
+    def _failed(self, error: Exception) -> None:
+        """Each reason is logged once. An error that nobody has foreseen comes with its place."""
+        is_foreseen = isinstance(error, KvferryError)
+        text = f"agent {self.agent} is not in use: {error if is_foreseen else repr(error)}"
+        if text != self.problem:
+            self._log.warning("%s", text, exc_info=None if is_foreseen else error)
+        self.problem = text
 
     def not_made(self) -> KvferryError:
         return KvferryError("disconnected", f"nothing can be moved: {self.problem}")

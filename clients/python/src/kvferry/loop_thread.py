@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from .errors import KvferryError
+
+log = logging.getLogger("kvferry")
 
 T = TypeVar("T")
 
@@ -38,11 +41,17 @@ class LoopThread:
         try:
             return future.result(timeout)
         except concurrent.futures.TimeoutError:
-            future.cancel()
+            if not future.cancel() and future.exception() is None:
+                # It has ended at the last moment: what it has taken belongs to the caller.
+                return future.result()
             raise KvferryError("deadline_exceeded", f"the work took more than {timeout:g} s") from None
         except BaseException:
             future.cancel()
             raise
+
+    def begin(self, work: Coroutine[Any, Any, object]) -> None:
+        """Starts work that nobody waits for. What it raises is logged."""
+        self.submit(work).add_done_callback(_logged)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Starts work in the event loop."""
@@ -72,3 +81,9 @@ class LoopThread:
             self._thread.join(_STOP_SECONDS)
             if not self._thread.is_alive():
                 self._loop.close()
+
+
+def _logged(work: concurrent.futures.Future[object]) -> None:
+    error = None if work.cancelled() else work.exception()
+    if error is not None:
+        log.error("work in the background failed", exc_info=error)

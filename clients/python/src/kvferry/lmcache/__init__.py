@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["L2Adapter"]
 
-name_lines(logging.getLogger("lmcache.kvferry"))
+# The client has a logger of its own: its lines about NATS and rights end up in the log of the engine too.
+for _name in ("lmcache.kvferry", "kvferry"):
+    name_lines(logging.getLogger(_name))
 
 
 def __getattr__(name: str) -> object:

@@ -107,7 +107,7 @@ class L2Adapter(L2AdapterInterface):  # type: ignore[misc]
             self._locks.unlock(keys)
 
         try:
-            self._loop.submit(unlock())
+            self._loop.begin(unlock())
         except KvferryError as error:
             log.warning("%d chunks were not unlocked, and their leases end by time: %s", len(keys), error)
 

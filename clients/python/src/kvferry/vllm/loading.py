@@ -69,11 +69,11 @@ class Loads:
         for load in loads:
             loading = _Loading(load, self._copier.lane.mark(), load.targets)
             self._loading[load.request_id] = loading
-            self._loop.submit(self._begin(loading))
+            self._loop.begin(self._begin(loading))
 
     def drop(self, remotes: Sequence[Remote]) -> None:
         for remote in remotes:
-            self._loop.submit(self._arriving.drop(remote))
+            self._loop.begin(self._arriving.drop(remote))
 
     def abandon(self, request_ids: Iterable[str]) -> None:
         """The prompts have ended. Those that are being loaded are done soon."""
@@ -82,7 +82,7 @@ class Loads:
             if loading is not None and not loading.is_abandoned:
                 loading.is_abandoned = True
                 self._counts.add("loads_abandoned")
-                self._loop.submit(self._abandon(loading))
+                self._loop.begin(self._abandon(loading))
 
     def take_done(self) -> set[str]:
         """Loads that have ended since the last call: nothing is written to their blocks any more."""
