@@ -25,6 +25,7 @@ CASES: dict[str, Case] = {
     "T30: late binding": transfer_cases.late_binding,
     "T30: early binding": transfer_cases.early_binding,
     "T30: negative control": transfer_cases.changed_layer,
+    "changed weights": transfer_cases.changed_weights,
     "chunked prefill": transfer_cases.chunked_prefill,
     "a prompt shorter than a chunk": transfer_cases.short_prompt,
     "T30: shared prefix": transfer_cases.shared_prefix,

@@ -122,6 +122,16 @@ async def changed_layer(play: Play) -> None:
     await play.decoded(tokens, prefilled, Expected.CHANGED)
 
 
+async def changed_weights(play: Play) -> None:
+    """Both engines get other weights and empty their caches, and later the old ones. The arena has chunks of the same
+    tokens, computed with the other weights."""
+    tokens = prompt("weights", 300)
+    for expected in (Expected.CHANGED, Expected.LOADED):
+        for engine in (await play.prefill(), await play.decode()):
+            engine.negate_input()
+        await play.decoded(tokens, await play.prefilled(tokens), expected)
+
+
 def negate_first_layer(acquired: dict[str, Any]) -> None:
     """Turns the sign of each float32. Layers lie one after the other in a chunk."""
     arena = acquired["arena"]

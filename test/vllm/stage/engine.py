@@ -1,10 +1,10 @@
 """A vLLM engine in a process that the zygote forked. It takes orders and reports answers on its channel, as
 lines of JSON.
 
-Orders: {"add": id, "tokens", "most", "transfer"}, {"abort": id}, {"reset": true}, {"stop": true}. Reports:
-{"started": true}, {"failed": text}, and of a request {"id", "phase": "loading" | "computing"}, {"id", "count"} for
-each step, and {"id", "answer"}. An answer has the "steps" that computed its prompt: pairs of the first token and the
-one after the last."""
+Orders: {"add": id, "tokens", "most", "transfer"}, {"abort": id}, {"reset": true}, {"negate": true}, {"stop": true}.
+Reports: {"started": true}, {"failed": text}, and of a request {"id", "phase": "loading" | "computing"},
+{"id", "count"} for each step, and {"id", "answer"}. An answer has the "steps" that computed its prompt: pairs of the
+first token and the one after the last."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from vllm import EngineArgs, SamplingParams
 from vllm.config import KVTransferConfig
 from vllm.v1.engine.llm_engine import LLMEngine
@@ -87,6 +88,10 @@ class Engine:
             self._engine.abort_request([order["abort"]])
         elif "reset" in order:
             self._engine.reset_prefix_cache()
+        elif "negate" in order:
+            self._engine.apply_model(negate_input)
+            # As a server does when its weights change: its own cache, and that of the connector.
+            self._engine.reset_prefix_cache(reset_connector=True)
 
     def _report_phases(self, requests: Iterable[Any]) -> None:
         phases = {request.request_id: phase for request in requests if (phase := phase_of(request)) is not None}
@@ -108,6 +113,13 @@ class Engine:
             "transfer": output.kv_transfer_params,
         }
         self._channel.send(id=output.request_id, answer=answer)
+
+
+def negate_input(model: torch.nn.Module) -> None:
+    """Other weights: the input of the first attention layer has the other sign. Twice, and they are as before."""
+    with torch.no_grad():
+        named = dict(model.named_parameters())
+        next(weight for name, weight in named.items() if name.endswith("layers.0.input_layernorm.weight")).neg_()
 
 
 def phase_of(request: Any) -> str | None:

@@ -119,6 +119,10 @@ class Engine:
         """Empties the engine's own cache."""
         self.forked.order(reset=True)
 
+    def negate_input(self) -> None:
+        """Changes the weights, and empties its caches."""
+        self.forked.order(negate=True)
+
     def logged(self, text: str) -> list[str]:
         """The lines of its log with this text."""
         return [line for line in self.forked.log.read_text(errors="replace").splitlines() if text in line]

@@ -50,6 +50,7 @@ class FakeStatus:
 @dataclass
 class FakeLora:
     lora_name: str
+    lora_path: str = "adapters/one"
 
 
 @dataclass

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kvferry import PrefillEngine, SourcePool
 from kvferry.vllm.keys import chunk_keys, rank_key
-from kvferry.vllm.lanes import HostLane
+from kvferry.vllm.lanes import CudaLane, HostLane, lane_of
 
 from .engines import LAYERS, WAIT_SECONDS, FakeCache, FakeEngine, ask, expected, prompt, scheduled
 from .servers import Servers
@@ -69,6 +70,39 @@ def test_copies_that_go_on_behind_a_step_are_made_before_its_blocks_have_other_c
     fetched = prompt("b", 16, prefill.end(request, "FINISHED_STOPPED"))
     assert decode.fetch(fetched) == set()
     assert decode.contents(fetched) == expected(fetched.prompt_token_ids or [], 4)
+
+
+def test_a_prompt_whose_copies_began_before_earlier_ones_are_forgotten_is_put(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """vLLM orders loads, and what is given up, behind the computation of a step."""
+    prefill, decode = servers.prefill, servers.decode
+    on_stream(prefill, monkeypatch)
+    prefill.scheduler.forget()
+    request = prompt("a", 16, ask())
+    blocks = prefill.allocate(request, 16)
+    prefill.scheduler.allocated(request, blocks, 0)
+    prefill.compute(request, 0, 16)
+    orders = prefill.scheduler.step(scheduled(new=[("a", blocks, 0, 16)]))
+    prefill.worker.layer(orders, LAYERS[0])
+    prefill.worker.begin(orders)
+    prefill.worker.finish(orders)
+    fetched = prompt("b", 16, prefill.end(request, "FINISHED_STOPPED"))
+    assert decode.fetch(fetched) == set()
+    assert decode.contents(fetched) == expected(fetched.prompt_token_ids or [], 4)
+
+
+def test_a_layer_that_shares_a_cache_is_not_copied(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefill = servers.prefill
+    cache, request = on_stream(prefill, monkeypatch), prompt("a", 8, ask())
+    saved: list[Sequence[str]] = []
+    monkeypatch.setattr(cache, "save", lambda blocks, memory, start, names: saved.append(names))
+    blocks = prefill.allocate(request, 8)
+    prefill.scheduler.allocated(request, blocks, 0)
+    orders = prefill.scheduler.step(scheduled(new=[("a", blocks, 0, 8)]))
+    prefill.worker.layer(orders, "model.layers.99.attn")
+    prefill.worker.finish(orders)
+    assert saved == [list(LAYERS)]
 
 
 def test_a_load_that_is_aborted_while_it_copies_ends_with_its_last_copy(
@@ -137,3 +171,29 @@ def test_a_chunk_of_another_length_is_not_loaded(servers: Servers) -> None:
 
     servers.run(put())
     assert decode.fetch(request) == set(decode.blocks["b"])
+
+
+def test_memory_that_cannot_be_registered_leaves_no_error_for_the_model() -> None:
+    """CUDA keeps the error of a call for the next kernel of the thread."""
+    pending: list[str] = []
+
+    def register(*_: int) -> int:
+        pending.append("not supported")
+        return 801
+
+    def zeros(*_: int, device: str) -> None:
+        if pending:
+            raise RuntimeError(pending.pop())
+
+    cudart = SimpleNamespace(cudaHostRegister=register)
+    lane = CudaLane.__new__(CudaLane)
+    lane._torch = SimpleNamespace(cuda=SimpleNamespace(cudart=lambda: cudart), zeros=zeros)
+    lane._device = "cuda:0"
+    lane.pin(SimpleNamespace(data_ptr=lambda: 0, numel=lambda: 8), read_only=True)
+    assert pending == []
+
+
+def test_a_cache_on_another_kind_of_device_is_refused() -> None:
+    assert isinstance(lane_of(SimpleNamespace(type="cpu")), HostLane)
+    with pytest.raises(ValueError, match="on a device of type xpu"):
+        lane_of(SimpleNamespace(type="xpu"))

@@ -111,6 +111,25 @@ def test_a_prompt_that_its_agent_refuses_gives_the_router_nothing(servers: Serve
     assert prefill.end(request, "FINISHED_STOPPED") is None
 
 
+def test_a_prompt_that_ends_while_it_is_computed_gives_the_router_nothing(servers: Servers) -> None:
+    prefill, request = servers.prefill, prompt("a", 16, ask("decode-0"))
+    prefill.scheduler.allocated(request, prefill.allocate(request, 16), 0)
+    prefill.run(scheduled(new=[("a", prefill.blocks["a"], 0, 8)]))
+    agent = servers.cluster.agents["prefill-0"]
+    eventually(agent.sending.unended, "the agent has the first chunk")
+
+    async def end() -> None:
+        async with servers.cluster.client() as client:
+            await client.cancel("prefill-0", request=agent.sending.unended()[0].request)
+
+    servers.run(end())
+    producing = prefill.scheduler._producing
+    assert producing is not None
+    eventually(lambda: prefill.run(scheduled()) or producing._offered, "the scheduler knows that nothing is put")
+    prefill.run(scheduled(cached=[("a", [], 8, 8)]))
+    assert prefill.end(request, "FINISHED_LENGTH_CAPPED") is None
+
+
 def test_slots_come_back_from_a_prompt_that_cannot_begin(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     prefill = servers.engine("prefill-0", "producer", slots=3)
     with monkeypatch.context() as full:

@@ -69,6 +69,9 @@ class KvferryConnector(KVConnectorBase_V1):  # type: ignore[misc]
 
     # In the scheduler.
 
+    def on_new_request(self, request: Any) -> None:
+        self._in_scheduler.arrived(request)
+
     def get_num_new_matched_tokens(self, request: Any, num_computed_tokens: int) -> tuple[int | None, bool]:
         return self._in_scheduler.matched(request, num_computed_tokens)
 
@@ -86,6 +89,10 @@ class KvferryConnector(KVConnectorBase_V1):  # type: ignore[misc]
         report = connector_output.kv_connector_worker_meta
         if isinstance(report, Report):
             self._in_scheduler.reported(report.report)
+
+    def reset_cache(self) -> bool:
+        self._in_scheduler.forget()
+        return True
 
     # In a worker.
 

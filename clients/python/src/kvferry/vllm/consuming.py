@@ -11,6 +11,7 @@ from .dialect import Remote, read_remote
 from .keys import chunk_keys
 from .layout import differences
 from .metadata import Load, trace_of
+from .weights import UNCHANGED
 
 if TYPE_CHECKING:
     from .config import ConnectorConfig
@@ -51,6 +52,10 @@ class Consuming:
         self._loads: list[Load] = []
         self._drops: list[Remote] = []
 
+    def arrived(self, request: Request) -> None:
+        """It waits for its turn, and may wait for long."""
+        self._find(request)
+
     def matched(self, request: Request, computed: int) -> int:
         """How many tokens can be fetched beyond those that are here."""
         incoming = self._find(request)
@@ -77,6 +82,15 @@ class Consuming:
         if incoming is not None and not incoming.is_decided and incoming.remote is not None:
             self._drops.append(incoming.remote)
 
+    def forget(self) -> None:
+        """vLLM has emptied its caches. Prompts that wait are computed here: this server may have other weights now than
+        those that they were prefilled with."""
+        for incoming in self._incoming.values():
+            if not incoming.is_decided:
+                incoming.is_decided = True
+                if incoming.remote is not None:
+                    self._drops.append(incoming.remote)
+
     def take(self) -> tuple[list[Load], list[Remote]]:
         loads, drops = self._loads, self._drops
         self._loads, self._drops = [], []
@@ -100,7 +114,7 @@ class Consuming:
             problem = self._mismatch(remote)
         except ValueError as error:
             problem = str(error)
-        keys = chunk_keys(request, self._layout)
+        keys = chunk_keys(request, self._layout, UNCHANGED if remote is None else remote.weights)
         # A load that cannot succeed covers the whole prompt, so that vLLM's policy for failed loads decides.
         chunks = min(len(keys), remote.tokens // size) if remote is not None and problem is None else len(keys)
         return _Incoming(remote, keys[:chunks], chunks * size, problem, trace_of(request.trace_headers))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..protocol.subjects import DEFAULT_TENANT
+from .weights import UNCHANGED
 
 _OURS = "kvferry"
 _RECEIVER = "kvferry_receiver"
@@ -30,6 +31,8 @@ class Remote:
     """The prefill server knows the decode server, so that nothing has to be routed."""
     tenant: str = DEFAULT_TENANT
     """Whose request it is. Other tenants do not know it."""
+    weights: str = UNCHANGED
+    """What the prefill server has computed it with: `Weights.name`."""
 
 
 def wants_decode(params: Mapping[str, Any] | None) -> bool:
@@ -68,6 +71,8 @@ def answer(remote: Remote) -> dict[str, Any]:
     }
     if remote.epoch is not None:
         ours["epoch"] = remote.epoch
+    if remote.weights != UNCHANGED:
+        ours["weights"] = remote.weights
     if len(remote.agents) > 1:
         ours["agents"] = list(remote.agents)
     return {"do_remote_prefill": True, "do_remote_decode": False, _OURS: ours}
@@ -84,11 +89,10 @@ def read_remote(params: Mapping[str, Any] | None) -> Remote | None:
     agents = ours.get("agents", [ours.get("agent")])
     if not isinstance(agents, Sequence) or not agents or not all(isinstance(name, str) for name in agents):
         raise ValueError(f"kv_transfer_params: agent is {ours.get('agent')!r}")
-    epoch, tenant = ours.get("epoch"), ours.get("tenant", DEFAULT_TENANT)
+    epoch = ours.get("epoch")
     if epoch is not None and not isinstance(epoch, str):
         raise ValueError(f"kv_transfer_params: epoch is {epoch!r}")
-    if not isinstance(tenant, str):
-        raise ValueError(f"kv_transfer_params: tenant is {tenant!r}")
+    tenant, weights = _text(ours, "tenant", DEFAULT_TENANT), _text(ours, "weights", UNCHANGED)
     return Remote(
         agents=tuple(agents),
         request=_field(ours, "request", str),
@@ -98,7 +102,15 @@ def read_remote(params: Mapping[str, Any] | None) -> Remote | None:
         layout=_field(ours, "layout", str),
         is_routed=ours.get("routed") is True,
         tenant=tenant,
+        weights=weights,
     )
+
+
+def _text(ours: Mapping[str, Any], name: str, default: str) -> str:
+    value = ours.get(name, default)
+    if not isinstance(value, str):
+        raise ValueError(f"kv_transfer_params: {name} is {value!r}")
+    return value
 
 
 def _field(ours: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -28,6 +28,9 @@ class Lora(Protocol):
     @property
     def lora_name(self) -> str: ...
 
+    @property
+    def lora_path(self) -> str: ...
+
 
 class Status(Protocol):
     @property

@@ -1,5 +1,5 @@
 """The keys of the chunks of a prompt: a chain of hashes. Two chunks have one key when their bytes are equal: the same
-model and layout, the same tokens, and the same tokens before them."""
+model, weights and layout, the same tokens, and the same tokens before them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .weights import UNCHANGED
+
 if TYPE_CHECKING:
     from .engine_types import Feature, Request
     from .layout import KvLayout
 
 
-def chunk_keys(request: Request, layout: KvLayout) -> list[str]:
-    """The keys of the whole chunks of the prompt, without the rank. A prompt that is not made of tokens alone
-    (`prompt_embeds`) has none."""
+def chunk_keys(request: Request, layout: KvLayout, weights: str = UNCHANGED) -> list[str]:
+    """The keys of the whole chunks of the prompt, without the rank. `weights`: what the prefill server computes it
+    with (`Weights.name`). A prompt that is not made of tokens alone (`prompt_embeds`) has none."""
     tokens = request.prompt_token_ids
     if tokens is None or request.prompt_embeds is not None:
         return []
     size = layout.chunk_tokens
-    parent = _first_link(request, layout)
+    parent = _first_link(request, layout, weights)
     keys = []
     for start in range(0, len(tokens) - size + 1, size):
         link = hashlib.sha256(parent)
@@ -37,11 +39,12 @@ def rank_key(key: str, rank: int, ranks: int) -> str:
     return f"vllm@{ranks}@{rank}@{key}"
 
 
-def _first_link(request: Request, layout: KvLayout) -> bytes:
+def _first_link(request: Request, layout: KvLayout, weights: str) -> bytes:
     lora = None if request.lora_request is None else request.lora_request.lora_name
-    if lora is None and request.cache_salt is None:
+    if lora is None and request.cache_salt is None and weights == UNCHANGED:
         return layout.seed
-    return hashlib.sha256(layout.seed + json.dumps([lora, request.cache_salt]).encode()).digest()
+    parts = [lora, request.cache_salt, *([] if weights == UNCHANGED else [weights])]
+    return hashlib.sha256(layout.seed + json.dumps(parts).encode()).digest()
 
 
 def _features_in(features: Sequence[Feature], start: int, size: int) -> list[tuple[str, int]]:

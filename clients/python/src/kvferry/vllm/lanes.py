@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 log = logging.getLogger("vllm.kvferry")
@@ -85,11 +85,16 @@ class CudaLane:
         if int(status) != 0:
             # Copies work all the same, and are slower.
             log.warning("cudaHostRegister of %d bytes failed with %s: copies are slower", memory.numel(), status)
+            # The error stays with this thread, and its next kernel raises it: that should not be one of the model.
+            with suppress(RuntimeError):
+                self._torch.zeros(1, device=self._device)
 
     def unpin(self, memory: Any) -> None:
         self._torch.cuda.cudart().cudaHostUnregister(memory.data_ptr())
 
 
 def lane_of(device: Any) -> Lane:
-    """`device`: that of the KV cache."""
+    """`device`: that of the KV cache. Raises `ValueError` for a kind of device that kvferry does not copy from."""
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"the KV cache is on a device of type {device.type}, and kvferry copies from cpu and cuda")
     return CudaLane(device) if device.type == "cuda" else HostLane()

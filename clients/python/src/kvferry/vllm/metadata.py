@@ -66,6 +66,8 @@ class StepOrders:
     cancels: list[Cancel] = field(default_factory=list)
     drops: list[Remote] = field(default_factory=list)
     """Prompts that this server does not fetch."""
+    forgets: bool = False
+    """vLLM has emptied its caches: what was put before this step is not offered any more."""
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .dialect import Remote, answer, early_receivers, wants_decode
 from .keys import chunk_keys
 from .metadata import Cancel, Save, WorkerReport, chunk_blocks, trace_of
+from .weights import Weights
 
 if TYPE_CHECKING:
     from .config import ConnectorConfig
@@ -31,6 +32,7 @@ class _Prompt:
     receivers: tuple[str, ...] | None
     keys: list[str]
     trace: dict[str, str] | None
+    weights: str
     saved: int = 0
     """Chunks that the workers were ordered to save."""
     blocks: list[int] = field(default_factory=list)
@@ -46,6 +48,8 @@ class Producing:
         self._count = 0
         self._prompts: dict[str, _Prompt] = {}
         self._cancels: list[Cancel] = []
+        self._weights = Weights()
+        self._forgets = False
         self._epoch: str | None = None
         self._offered: dict[str, int] = {}
         self._told = False
@@ -56,7 +60,8 @@ class Producing:
         params = request.kv_transfer_params
         if params is None or not wants_decode(params) or request.request_id in self._prompts:
             return
-        keys = chunk_keys(request, self._layout)
+        weights = self._weights.name(request)
+        keys = chunk_keys(request, self._layout, weights)
         if not keys:
             self._too_short(request)
             return
@@ -67,7 +72,7 @@ class Producing:
             return
         name, trace = self._new_id(request.request_id), trace_of(request.trace_headers)
         log.debug("prompt %s is request %s of kvferry", request.request_id, name)
-        self._prompts[request.request_id] = _Prompt(name, receivers, keys, trace)
+        self._prompts[request.request_id] = _Prompt(name, receivers, keys, trace, weights)
 
     def step(self, output: SchedulerOutput) -> list[Save]:
         """The chunks that this step completes."""
@@ -104,8 +109,17 @@ class Producing:
                 layout=self._layout.text,
                 is_routed=prompt.receivers is not None,
                 tenant=self._config.connection.tenant,
+                weights=prompt.weights,
             )
         )
+
+    def forget(self) -> None:
+        """vLLM has emptied its caches. Prompts that are being computed are not offered, unless they begin again."""
+        self._weights.renew()
+        self._forgets = True
+        self._cancels += [Cancel(one.request, one.receivers) for one in self._prompts.values() if one.saved > 0]
+        self._prompts.clear()
+        self._offered.clear()
 
     def reported(self, report: WorkerReport) -> None:
         self._epoch = report.epoch or self._epoch
@@ -115,6 +129,10 @@ class Producing:
     def take_cancels(self) -> list[Cancel]:
         cancels, self._cancels = self._cancels, []
         return cancels
+
+    def take_forgets(self) -> bool:
+        forgets, self._forgets = self._forgets, False
+        return forgets
 
     def _scheduled(
         self, request_id: str, blocks: Sequence[int], replaces: bool, computed: int, output: SchedulerOutput

@@ -89,8 +89,9 @@ class Saves:
         self._offered: dict[str, int] = {}
 
     def layer(self, saves: Sequence[Save], name: str) -> None:
-        """A layer of this step is computed. On CUDA its copies begin now, behind it."""
-        if saves and self._copier.lane.is_asynchronous:
+        """A layer of this step is computed. On CUDA its copies begin now, behind it. A layer that shares the cache of
+        another one has nothing of its own."""
+        if saves and self._copier.lane.is_asynchronous and name in self._copier.layer_names:
             self._copy(self._begun(saves), [name])
 
     def finish(self, saves: Sequence[Save]) -> None:
@@ -104,11 +105,18 @@ class Saves:
         self._copier.lane.wait()
         self._counts.observe("save_seconds", step.seconds + now() - began)
         for part in step.parts:
-            self._loop.submit(self._append(part.outgoing, part.chunks))
+            self._loop.begin(self._append(part.outgoing, part.chunks))
 
     def cancel(self, cancels: Sequence[Cancel]) -> None:
         for cancel in cancels:
-            self._loop.submit(self._take_back(cancel))
+            self._loop.begin(self._take_back(cancel))
+
+    def forget(self, saves: Sequence[Save]) -> None:
+        """All prompts but those of this step are not offered any more. Some of those have slots already."""
+        kept = {save.request for save in saves}
+        for outgoing in self._outgoing.copy().values():
+            if outgoing.request not in kept:
+                self._loop.begin(self._give_up(outgoing))
 
     def take_offered(self) -> dict[str, int]:
         """Prompts of which fewer chunks are put than were ordered, since the last call."""
@@ -146,7 +154,6 @@ class Saves:
         except KvferryError as error:
             self._shortened(save, 0, str(error))
             return None
-        self._outgoing[save.request] = outgoing
         self._counts.add("prompts_offered")
         if len(outgoing.chunks) < len(save.keys):
             self._shortened(save, len(outgoing.chunks), "source memory is full: raise slots, or lower offer_timeout")
@@ -171,7 +178,7 @@ class Saves:
         except BaseException:
             engine.discard(chunks)
             raise
-        outgoing = _Outgoing(save.request, stream, chunks)
+        outgoing = self._outgoing[save.request] = _Outgoing(save.request, stream, chunks)
         in_background(self._watch(outgoing))
         return outgoing
 
@@ -218,17 +225,19 @@ class Saves:
         """Its slots come back. Repeated, it changes nothing."""
         if not self._forget(outgoing):
             return
-        with self._lock:
-            self._offered[outgoing.request] = 0
+        self._offers_nothing(outgoing)
         try:
             await outgoing.stream.cancel()
         except KvferryError as error:
             log.info("prompt %s was not cancelled, and its offer ends by time: %s", outgoing.request, error)
 
     async def _watch(self, outgoing: _Outgoing) -> None:
-        """Until the agent has sent the chunks, or nobody will fetch them."""
+        """Until the agent has sent the chunks, or nobody will fetch them. In that case prefill may still go on, and the
+        router should get no parameters."""
+        is_ready = False
         try:
             end = await outgoing.stream.end()
+            is_ready = end.end == "ready"
         except KvferryError as error:
             log.debug("the end of prompt %s is not known: %s", outgoing.request, error)
         else:
@@ -239,7 +248,8 @@ class Saves:
                 reason = "no reason was given" if end.reason is None else end.reason["message"]
                 log.warning("prompt %s failed on its way: %s", outgoing.request, reason)
         finally:
-            self._forget(outgoing)
+            if self._forget(outgoing) and not is_ready:
+                self._offers_nothing(outgoing)
 
     def _forget(self, outgoing: _Outgoing) -> bool:
         """No more chunks of it are put: slots that were not come back. Returns whether it was known."""
@@ -247,6 +257,10 @@ class Saves:
             return False
         self._link.prefill.discard(outgoing.chunks)
         return True
+
+    def _offers_nothing(self, outgoing: _Outgoing) -> None:
+        with self._lock:
+            self._offered[outgoing.request] = 0
 
     def _shortened(self, save: Save, chunks: int, why: str) -> None:
         """Logged once, until a prompt is put as a whole again."""

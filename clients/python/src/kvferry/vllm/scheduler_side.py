@@ -27,6 +27,10 @@ class SchedulerSide:
         self._warned = False
         """The router asked for what the role of this server does not have."""
 
+    def arrived(self, request: Request) -> None:
+        if self._consuming is not None:
+            self._consuming.arrived(request)
+
     def matched(self, request: Request, computed: int) -> tuple[int, bool]:
         """Tokens that are loaded while other prompts go on, and whether there are any."""
         tokens = 0 if self._consuming is None else self._consuming.matched(request, computed)
@@ -44,6 +48,7 @@ class SchedulerSide:
         if self._producing is not None:
             orders.saves = self._producing.step(output)
             orders.cancels = self._producing.take_cancels()
+            orders.forgets = self._producing.take_forgets()
         if self._consuming is not None:
             orders.loads, orders.drops = self._consuming.take()
         return orders
@@ -67,6 +72,15 @@ class SchedulerSide:
         self._warned = True
         remedy = f'set "kv_role": "{needed}" or "kv_both", or name the servers to the router the other way round'
         log.warning("nothing is moved: the router asks for %s, and this one is a %s: %s", asked, has, remedy)
+
+    def forget(self) -> None:
+        """vLLM has emptied its caches: its weights may be others now. What was computed before is not used for later
+        prompts, wherever it is."""
+        if self._producing is not None:
+            self._producing.forget()
+        if self._consuming is not None:
+            self._consuming.forget()
+        log.info("vLLM has emptied its caches: later prompts use no chunks from before")
 
     def reported(self, report: WorkerReport) -> None:
         if self._producing is not None:

@@ -86,6 +86,8 @@ class WorkerSide:
             self._loads.start(orders.loads)
             self._loads.drop(orders.drops)
         if self._saves is not None:
+            if orders.forgets:
+                self._saves.forget(orders.saves)
             self._saves.cancel(orders.cancels)
 
     def layer(self, orders: StepOrders, name: str) -> None:
