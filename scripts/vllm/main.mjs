@@ -16,7 +16,9 @@ const root = path.resolve(import.meta.dirname, '../..');
 const MODULES = { test: 'proof.main', demo: 'demo.main', bench: 'measure.main' };
 
 /** Tests of the connector that need torch or vLLM, and no agent. `npm run test:python` skips them. */
-const PARTS = ['test_copying.py', 'test_counts.py'].map((file) => path.join(root, 'clients/python/tests/vllm', file));
+const PARTS = ['test_connector.py', 'test_copying.py', 'test_counts.py'].map((file) =>
+  path.join(root, 'clients/python/tests/vllm', file),
+);
 const PYTEST = ['pytest', '-q', '-c', '/dev/null', '--rootdir', root, '--noconftest', '-p', 'no:cacheprovider'];
 const WITHOUT_PARTS = new Set(['--only', '--soak', '--help']);
 

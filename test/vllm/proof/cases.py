@@ -50,6 +50,7 @@ CASES: dict[str, Case] = {
     "other layout": mismatch_cases.other_layout,
     "other revision, refused": mismatch_cases.other_revision,
     "other dtype": mismatch_cases.other_dtype,
+    "other options": mismatch_cases.other_options,
     "other chunks": mismatch_cases.other_chunks,
     "wrong settings": mismatch_cases.wrong_settings,
     "no agent at all": agent_cases.no_agent,

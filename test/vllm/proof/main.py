@@ -62,6 +62,8 @@ async def proof(models: Path, folder: Path, wanted: dict[str, Case]) -> dict[str
         await zygote.close()
         await world.close()
         remove_memory()
+    if leaked > 0:
+        left.append(f"{leaked} pages of agent {DECODE} are neither free nor cache")
     failed = [failure for failure in failures if failure is not None] + left + verdict.wrong
     return {
         "vllm": zygote.version,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stage.engines import EngineRefused
 from stage.prompts import prompt
 
@@ -49,6 +51,19 @@ async def other_dtype(play: Play) -> None:
         await play.decoded(tokens, prefilled, Expected.RECOMPUTED)
         check_logged_once(await play.decode(), "does not fit: dtype is bfloat16 there and float32 here")
     check(await play.counter(DECODE, "chunks_written") == before, "chunks of another dtype were sent")
+
+
+async def other_options(play: Play) -> None:
+    """The prefill server has other positions. It is refused before a byte moves."""
+    await play.close_engines()
+    tokens = prompt("options", 300)
+    before = await play.counter(DECODE, "chunks_written")
+    positions: dict[str, Any] = {"hf_overrides": {"rope_parameters": {"rope_type": "default", "rope_theta": 100.0}}}
+    async with play.engine("prefill-options", play.transfer("kv_producer", PREFILL), **positions) as prefill:
+        prefilled = await play.prefilled(tokens, engine=prefill)
+        await play.decoded(tokens, prefilled, Expected.RECOMPUTED)
+        check_logged_once(await play.decode(), "does not fit: config is overrides#")
+    check(await play.counter(DECODE, "chunks_written") == before, "chunks of other positions were sent")
 
 
 async def other_chunks(play: Play) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kvferry.settings import ConnectionSettings
+from kvferry.vllm.backend import config_marks
 from kvferry.vllm.config import ConnectorConfig, EngineFacts, read_config
 from kvferry.vllm.keys import chunk_keys, rank_key
 from kvferry.vllm.layout import differences, read_layout
@@ -113,7 +115,7 @@ def test_two_engines_differ_in_what_changes_the_bytes() -> None:
         name: name for name in others
     }
     remedies = {
-        "model": "model_id",
+        "model": "one model_id and one revision",
         "dtype": "--dtype",
         "cache_dtype": "--kv-cache-dtype",
         "chunk_tokens": "a multiple of both block sizes",
@@ -150,6 +152,36 @@ def test_a_model_with_other_caches_is_refused() -> None:
         read_layout([FakeGroup(MambaSpec())], facts(), CHUNK_TOKENS)
     with pytest.raises(ValueError, match="has 2 groups of KV caches"):
         read_layout([FakeGroup(), FakeGroup()], facts(), CHUNK_TOKENS)
+
+
+def test_a_model_whose_tokens_depend_on_later_ones_is_refused() -> None:
+    """Two prompts with one beginning have other caches of it."""
+    spec = FullAttentionSpec()
+    spec.non_causal = True  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"layer model\.layers\.0\.attn .* depend on later ones"):
+        read_layout([FakeGroup(SeveralSpecs(dict.fromkeys(LAYERS, spec)))], facts(), CHUNK_TOKENS)
+
+
+def test_servers_whose_options_change_the_cache_differ() -> None:
+    own, other = layout().text, layout(config="overrides#12345678").text
+    found = differences(other, own)
+    assert found.startswith("config is overrides#12345678 there and None here: start both servers with one --hf-over")
+    assert differences(layout(config="long").text, layout(config="short").text).startswith("config is long there")
+
+
+def test_options_that_change_positions_mark_a_server() -> None:
+    def marks(longest: int = 8192, overrides: Any = None, **rope: Any) -> str:
+        text_config = SimpleNamespace(rope_parameters=rope or {"rope_type": "default"})
+        model = SimpleNamespace(hf_overrides=overrides or {}, hf_text_config=text_config, max_model_len=longest)
+        return config_marks(model)
+
+    assert marks() == marks(4096) == ""
+    assert marks(overrides={"a": 1, "b": 2}) == marks(overrides={"b": 2, "a": 1}) != marks(overrides={"a": 1})
+    assert marks(overrides=config_marks) == marks(overrides=config_marks)
+    long = {"rope_type": "longrope", "original_max_position_embeddings": 4096}
+    assert (marks(4096, **long), marks(4097, **long), marks(9000, **long)) == ("short", "long", "long")
+    # Each kind of layers has its own.
+    assert marks(8192, full_attention=long, sliding_attention={"rope_type": "default"}) == "long"
 
 
 def test_keys_follow_the_tokens_and_everything_before_them() -> None:

@@ -113,3 +113,12 @@ def test_caches_of_another_shape_are_refused() -> None:
         BlockCopier(made("rows", 8), empty(4))
     with pytest.raises(ValueError, match=r"without: \['layers.1'\]"):
         BlockCopier(made("rows", 4), {"layers.0": torch.zeros(BLOCKS, HEADS, 4, 2 * HALF)})
+
+
+def test_layers_that_share_the_cache_of_another_one_need_no_copy() -> None:
+    caches = fill("rows", 8, [3, 4])
+    sharing = {**caches, "layers.2": caches["layers.1"]}
+    copier, alone = BlockCopier(made("rows", 8), sharing), BlockCopier(made("rows", 8), caches)
+    assert list(copier.layer_names) == list(alone.layer_names)
+    with pytest.raises(ValueError, match=r"with others: \['layers.2'\]"):
+        BlockCopier(made("rows", 8), {**caches, "layers.2": caches["layers.1"].clone()})

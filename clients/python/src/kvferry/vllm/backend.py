@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .layout import BlockForm
@@ -21,8 +24,35 @@ def block_form(vllm_config: Any, spec: Any, cache_dtype: str) -> tuple[str, Bloc
         kernel = _cpu_kernel(vllm_config, spec)
         columns = kernel in _COLUMNS and cache_dtype in _PLAIN and _has_equal_halves(spec)
         return f"{backend}/{kernel}", "columns" if columns else "whole"
-    is_plain = cache_dtype in _PLAIN or cache_dtype.startswith("fp8")
+    # Elsewhere a kernel may shuffle a block.
+    is_plain = current_platform.is_cuda() and (cache_dtype in _PLAIN or cache_dtype.startswith("fp8"))
     return backend, "rows" if is_plain and len(names) == 1 else "whole"
+
+
+def config_marks(model: Any) -> str:
+    """What the options of a server change of the numbers in a cache, beside its types and shapes: positions above all.
+    `model`: vLLM's `ModelConfig`. Empty for most servers."""
+    marks = []
+    if model.hf_overrides:
+        given = model.hf_overrides
+        is_text = isinstance(given, Mapping)
+        text = json.dumps(given, sort_keys=True, default=str) if is_text else getattr(given, "__qualname__", "function")
+        marks.append(f"overrides#{hashlib.sha256(text.encode()).hexdigest()[:8]}")
+    known = model.hf_text_config
+    for rope in _ropes(getattr(known, "rope_parameters", None)):
+        name = "original_max_position_embeddings"
+        original = rope.get(name, getattr(known, name, None))
+        if rope.get("rope_type") == "longrope" and original is not None:
+            # vLLM chooses the factors of positions by the longest prompt that the server takes.
+            marks.append("long" if model.max_model_len > original else "short")
+    return "+".join(marks)
+
+
+def _ropes(parameters: Any) -> Iterator[Mapping[str, Any]]:
+    """Of the model, or of each kind of layers."""
+    if isinstance(parameters, Mapping):
+        yield parameters
+        yield from (one for one in parameters.values() if isinstance(one, Mapping))
 
 
 def _backend_names(vllm_config: Any) -> list[str]:

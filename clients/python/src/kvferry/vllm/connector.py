@@ -17,7 +17,7 @@ from vllm.distributed.kv_transfer.kv_connector.v1.base import (
 )
 
 from ..logs import reason_logged
-from .backend import block_form
+from .backend import block_form, config_marks
 from .config import ConnectorConfig, EngineFacts, read_config
 from .consuming import name_policy
 from .layout import KvLayout, ModelFacts, check_groups, read_layout
@@ -180,14 +180,24 @@ def _read(vllm_config: Any, kv_cache_config: Any) -> tuple[ConnectorConfig, KvLa
         revision=model.revision,
         block_tokens=spec.block_size,
         ranks=parallel.tensor_parallel_size,
-        data_rank=parallel.data_parallel_rank,
+        # Of a model without experts, every rank has the number 0 in `data_parallel_rank`.
+        data_rank=parallel.data_parallel_index,
     )
     extra: Mapping[str, Any] = vllm_config.kv_transfer_config.kv_connector_extra_config
     config = read_config(extra, facts)
     dtype = str(model.dtype).removeprefix("torch.")
     cache_dtype = dtype if cache.cache_dtype == "auto" else str(cache.cache_dtype)
     backend, form = block_form(vllm_config, spec, cache_dtype)
-    described = ModelFacts(config.model_id, config.revision, dtype, cache_dtype, backend, form, facts.ranks)
+    described = ModelFacts(
+        model_id=config.model_id,
+        revision=config.revision,
+        dtype=dtype,
+        cache_dtype=cache_dtype,
+        backend=backend,
+        form=form,
+        ranks=facts.ranks,
+        config=config_marks(model),
+    )
     return config, read_layout(groups, described, config.chunk_tokens)
 
 

@@ -70,9 +70,7 @@ class BlockCopier:
         self.lane: Lane = lane_of(next(iter(caches.values())).device)
         self._collects = self.lane.is_asynchronous if collects is None else collects
         self._layers: dict[str, list[_Piece]] = {}
-        missing = [one.name for one in layout.layers if one.name not in caches]
-        if missing or len(caches) != len(layout.layers):
-            raise ValueError(f"vLLM has caches for {len(caches)} layers, not {len(layout.layers)}; without: {missing}")
+        _check_layers([one.name for one in layout.layers], caches)
         offset = 0
         for one in layout.layers:
             pieces = []
@@ -109,6 +107,16 @@ class BlockCopier:
                 for index, block in enumerate(blocks):
                     if block is not None:
                         plane.cache[block] = chunk[_of_block(plane, index)]
+
+
+def _check_layers(names: Sequence[str], caches: Mapping[str, Any]) -> None:
+    """Each layer has its cache. Further ones may only be other names of these caches: layers that share one."""
+    missing = [name for name in names if name not in caches]
+    known = {id(caches[name]) for name in names if name in caches}
+    others = [name for name, cache in caches.items() if name not in names and id(cache) not in known]
+    if missing or others:
+        what = f"vLLM has caches for {len(caches)} layers, not {len(names)}"
+        raise ValueError(f"{what}; without: {missing}; with others: {others}")
 
 
 def tensor_of(memory: memoryview) -> Any:

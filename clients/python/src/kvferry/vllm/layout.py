@@ -18,12 +18,13 @@ BlockForm = Literal["rows", "columns", "whole"]
 and then the values, token after token. `whole`: not known, so that blocks are moved as they are, and have one size."""
 
 _REMEDIES = {
-    "model": "set one model_id on both servers if it is one model",
+    "model": "set one model_id and one revision on both servers if it is one model",
     "dtype": "start both servers with one --dtype",
     "cache_dtype": "start both servers with one --kv-cache-dtype",
     "chunk_tokens": "set one chunk_tokens on both servers, a multiple of both block sizes",
     "ranks": "start both servers with one --tensor-parallel-size",
     "block_tokens": "start both servers with one --block-size",
+    "config": "start both servers with one --hf-overrides and one --max-model-len",
 }
 """By part of the layout. Other parts follow from the model and the hardware."""
 
@@ -74,6 +75,8 @@ class ModelFacts:
     """Of attention: it decides the order of bytes in a block."""
     form: BlockForm
     ranks: int
+    config: str = ""
+    """What else changes the numbers in a cache, and not its shape: `backend.config_marks`."""
 
 
 class Group(Protocol):
@@ -120,6 +123,9 @@ def _layer(name: str, spec: Any) -> LayerLayout:
     kinds = {kind.__name__ for kind in type(spec).__mro__}
     if not kinds & _KINDS:
         raise ValueError(f"layer {name} has a cache of kind {type(spec).__name__}, which kvferry does not move")
+    if getattr(spec, "non_causal", False):
+        what = "in which tokens depend on later ones (non_causal)"
+        raise ValueError(f"layer {name} has a cache {what}: kvferry does not move it, because it knows prefixes only")
     heads = int(getattr(spec, "num_heads", spec.num_kv_heads))
     page = int(getattr(spec, "unpadded_page_size_bytes", spec.page_size_bytes))
     cells = heads * int(spec.block_size)
@@ -152,6 +158,8 @@ def _text(layers: tuple[LayerLayout, ...], model: ModelFacts, chunk_tokens: int,
     }
     if model.form == "whole":
         parts["block_tokens"] = block_tokens
+    if model.config:
+        parts["config"] = model.config
     return ";".join(f"{key}={value}" for key, value in parts.items())
 
 
