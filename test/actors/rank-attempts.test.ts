@@ -47,3 +47,42 @@ test('P12, P17: the sender of rank 0 does not answer → failed, not cancelled',
   expect(await made.ended('r1')).toMatchObject({ end: 'failed', reason: { code: 'sender_lost' } });
   made.network.fate = () => ({ copies: 1, delayMs: 0 });
 });
+
+test('P12, P17: a cancel at the lead names another epoch → unknown_request', async () => {
+  const ranked = await Ranked.create(clusters.create(), 2);
+  const { made } = ranked;
+  await ranked.putFirst(0);
+  const { epoch } = await ranked.putFirst(1);
+  await made.clock.advance(100);
+  const refused = { code: 'unknown_request' };
+  const other = { request: 'r1', epoch: 'f'.repeat(16) };
+  await expect(made.call('decode-0', 'cancel', other)).rejects.toMatchObject(refused);
+  expect(made.terminals).toEqual([]);
+  // The epoch of any rank names the request, while it is in progress and after its end.
+  await made.call('decode-0', 'cancel', { request: 'r1', epoch });
+  expect(await ranked.published()).toEqual([['cancelled', 'cancelled_by_caller']]);
+  expect(await made.call('decode-0', 'cancel', { request: 'r1', epoch })).toMatchObject({ end: 'cancelled' });
+  await expect(made.call('decode-0', 'cancel', other)).rejects.toMatchObject(refused);
+});
+
+test('P12, P17: a cancel at the lead names the earlier attempt → its end', async () => {
+  const ranked = await Ranked.create(clusters.create(), 2);
+  const { made } = ranked;
+  const { epoch } = await ranked.putFirst(1);
+  await made.clock.advance(100);
+  made.kill(ranked.rank(1).prefill);
+  await made.ended('r1');
+  await made.agent('prefill-1', 'prefill');
+  await made.segment('prefill-1', 'engine', ranked.rank(1).keys);
+  const later = await ranked.putFirst(1);
+  await made.clock.advance(100);
+  expect(await made.call('decode-0', 'cancel', { request: 'r1', epoch })).toMatchObject({ end: 'failed' });
+  await made.clock.advance(100);
+  expect(made.terminals).toMatchObject([{ request: 'r1', end: 'failed', reason: { code: 'sender_lost' } }]);
+  await made.call('decode-0', 'cancel', { request: 'r1', epoch: later.epoch });
+  const ends = [
+    ['failed', 'sender_lost'],
+    ['cancelled', 'cancelled_by_caller'],
+  ];
+  expect(await ranked.published('r1', 5000)).toEqual(ends);
+});

@@ -285,7 +285,11 @@ describe('a session that ends', () => {
 describe('a segment is its file', () => {
   const path = '/memory/s';
   const attach = (more: Partial<OperationInput<'attach'>> = {}) => outcome('attach', { segment: 's', path, ...more });
-  const write = () => cluster.fabrics.files.set(path, new Uint8Array(PAGE_BYTES));
+  const write = (at = path) => cluster.fabrics.files.set(at, new Uint8Array(PAGE_BYTES));
+  const put = (request: string) => {
+    const { session: _, order: __, ...plain } = putOf(request, 0);
+    return outcome('put', { ...plain, source: [{ segment: 's', offset: 0, length: PAGE_BYTES }] });
+  };
 
   test('P24: the same file again → ok; another file under its path → segment_exists', async () => {
     write();
@@ -307,10 +311,6 @@ describe('a segment is its file', () => {
   });
 
   test('P24, T23: its path leads to another file → no put until it is attached again', async () => {
-    const put = (request: string) => {
-      const { session: _, order: __, ...plain } = putOf(request, 0);
-      return outcome('put', { ...plain, source: [{ segment: 's', offset: 0, length: PAGE_BYTES }] });
-    };
     write();
     await attach();
     expect(await put('old')).toBe('ok');
@@ -323,6 +323,28 @@ describe('a segment is its file', () => {
     write();
     await cluster.clock.advance(6000);
     expect(await put('noticed')).toEqual({ code: 'segment_invalid' });
+  });
+
+  test('P24: an attach of another path under its name is refused → puts are accepted', async () => {
+    write();
+    await attach();
+    write('/memory/t');
+    expect(await attach({ path: '/memory/t' })).toEqual({ code: 'segment_exists' });
+    expect(await put('r')).toBe('ok');
+  });
+
+  test('P24: the same file is attached by another path → that path counts from then on', async () => {
+    write();
+    await attach();
+    cluster.fabrics.files.set('/memory/t', cluster.fabrics.files.get(path) as Uint8Array);
+    expect(await attach({ path: '/memory/t' })).toBe('ok');
+    write();
+    await cluster.clock.advance(6000);
+    expect(await put('r')).toBe('ok');
+    expect(await attach({ path: '/memory/t' })).toBe('ok');
+    write('/memory/t');
+    await cluster.clock.advance(6000);
+    expect(await put('late')).toEqual({ code: 'segment_invalid' });
   });
 
   test('P24: its path leads to another file, its session is open → puts are accepted', async () => {

@@ -122,6 +122,11 @@ export class GroupActor {
     return this.#reports.get(rank)?.epoch;
   }
 
+  /** Whether a rank has reported under this epoch of its sender. */
+  has(epoch: string): boolean {
+    return [...this.#reports.values()].some((report) => report.epoch === epoch);
+  }
+
   /** The ranks that have reported. */
   get holders(): HolderId[] {
     return [...this.#reports.values()].map(({ epoch }) => ({ request: this.task.request, epoch }));

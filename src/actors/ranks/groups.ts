@@ -87,10 +87,15 @@ export class Groups {
     return answerOf(verdict);
   }
 
-  /** Cancels a request. Undefined when this agent leads no such request. */
-  cancel(request: string): { end?: End } | undefined {
+  /**
+   * Cancels a request. `epoch` is that of one of its ranks; without one, the latest attempt is meant. Undefined when this agent leads
+   * no such request.
+   */
+  cancel(request: string, epoch: string | undefined): { end?: End } | undefined {
+    const recorded = epoch === undefined ? undefined : this.#tombstones.get({ request, epoch });
+    if (recorded !== undefined) return { end: recorded.end };
     const group = this.#groups.get(request);
-    if (group === undefined) return undefined;
+    if (group === undefined || (epoch !== undefined && !group.has(epoch))) return undefined;
     if (group.verdict !== undefined) return { end: group.verdict.end };
     group.end('cancelled', { code: 'cancelled_by_caller', message: `request ${request} was cancelled` });
     return {};

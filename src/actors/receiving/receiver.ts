@@ -235,7 +235,7 @@ export class Receiver {
   /** Undefined when no such request is known here. */
   async cancel(message: OperationRequest<'cancel'>): Promise<{ end?: End } | undefined> {
     const { request, epoch } = message;
-    const answer = (await this.#ingests.cancel(message)) ?? this.#groups.cancel(request);
+    const answer = (await this.#ingests.cancel(message)) ?? this.#groups.cancel(request, epoch);
     // A group that this agent leads may be a newer attempt than the ends that the store remembers: it comes first.
     return answer ?? (epoch === undefined ? this.#ingests.lastEnd(request) : undefined);
   }

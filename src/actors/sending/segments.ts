@@ -31,7 +31,8 @@ export interface SegmentOwner {
 }
 
 interface Segment extends SegmentFile {
-  readonly source: SegmentSource;
+  /** By what it was attached last: the same file may have several paths. */
+  source: SegmentSource;
   chunksInUse: number;
   /** Those that were put before the session of today attached the segment. */
   chunksOfOthers: number;
@@ -220,15 +221,19 @@ export class Segments {
     }
     const other = otherOwner(known, owner);
     if (now?.file !== known.file || now.bytes !== known.bytes) {
-      known.isReplaced = isOther(now, known);
+      // What another path leads to says nothing about the file of this segment.
+      const own = source === known.source ? now : await this.#env.fabric.identify(known.source);
+      known.isReplaced = isOther(own, known);
       const details = defined({ session: other?.id });
       const message = `segment ${name} is attached to ${typeof source === 'string' ? `another file than ${source} leads to` : 'other memory'}: detach it first, or use another name`;
       throw new KvferryError('segment_exists', message, { field: 'segment', details });
     }
     if (other !== undefined) throw wrongSession('segment', name, other);
     if (known.owner?.id !== owner?.id) this.#changeOwner(name, known, owner);
+    known.source = source;
     known.isLeaving = false;
     known.isReplaced = false;
+    known.removedAtMs = undefined;
     return { bytes: known.bytes };
   }
 
