@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Parser } from '@asyncapi/parser';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { asyncApiText } from '../../scripts/docs/asyncapi-text.js';
 import { asyncApiDocument } from '../../src/protocol/asyncapi.js';
 import { operations, peerNotices, peerOperations, subjects } from '../../src/protocol/subjects.js';
 
@@ -12,7 +13,23 @@ const addresses = new Map(Object.values(document.channels).map((channel) => [cha
 describe('docs/asyncapi.json', () => {
   test('it is what the schemas give', async () => {
     const file = await readFile(new URL('../../docs/asyncapi.json', import.meta.url), 'utf8');
-    expect(file === `${JSON.stringify(document, null, 2)}\n`, 'run `npm run docs`').toBe(true);
+    expect(file === asyncApiText(), 'run `npm run docs`').toBe(true);
+  });
+
+  test('its patterns → no classes of Unicode, and the same texts as in the schemas', () => {
+    const { schemas } = JSON.parse(asyncApiText()).components;
+    const patterns = JSON.stringify(schemas).match(/"pattern":"[^"]*"/g) ?? [];
+    expect(patterns.filter((pattern) => pattern.includes('p{'))).toEqual([]);
+    const key = new RegExp(schemas.putRequest.properties.keys.items.pattern);
+    expect(['a', 'ключ "1"', '鍵🔑', 'a\n', '\u007f', 'a\u0085', ''].map((text) => key.test(text))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
   });
 
   describe('as the AsyncAPI parser reads it', () => {
