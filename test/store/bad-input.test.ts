@@ -75,6 +75,19 @@ describe('allocate', () => {
     });
   }
 
+  test.each<[string, Partial<Allocate>, string]>([
+    ['twice', { keys: ['k2', 'k2'] }, 'key k2 is in the batch twice'],
+    ['of an earlier batch', { keys: ['k2', 'k1'] }, 'key k1 is in an earlier batch'],
+    [
+      'of another length',
+      { keys: ['k2', 'z0'], lengths: [10, 11] },
+      'key z0 is already in the arena with 10 bytes, not 11',
+    ],
+  ])('a key is refused, %s → the message names the key', (_, change, message) => {
+    const store = arriving();
+    expect(() => store.run({ ...batch1, ...change })).toThrow(message);
+  });
+
   test('S6: a batch after the last one, and a second last one, are refused', () => {
     const store = new TestStore();
     store.allocate('a', ['k1'], { batch: 1, totalChunks: 3 });

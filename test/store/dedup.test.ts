@@ -255,7 +255,7 @@ describe('waiting for pages', () => {
         batch: 0,
         reason: {
           code: 'length_mismatch',
-          message: 'the key is already in the arena with 10 bytes, not 11',
+          message: 'key k2 is already in the arena with 10 bytes, not 11',
           field: 'keys[0]',
         },
       },

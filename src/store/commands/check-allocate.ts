@@ -1,6 +1,7 @@
 /** Checks a batch before it changes anything. Each check names the field that is wrong. */
 import { fromFailure } from '../../protocol/codec.js';
 import { invalidField, KvferryError } from '../../protocol/errors.js';
+import { shownKey } from '../../protocol/shown-text.js';
 import type { CommandOf } from '../messages.js';
 import type { Entry, Holder } from '../records.js';
 import type { StoreState } from '../state.js';
@@ -38,9 +39,9 @@ function checkLengths({ keys, lengths }: Allocate, pageBytes: number): void {
 function checkKeys({ contents }: StoreState, { keys, lengths }: Allocate, request: Holder | undefined): void {
   const seen = new Set<string>();
   for (const [position, key] of keys.entries()) {
-    if (seen.has(key)) throw invalidField(`keys[${position}]`, 'the key is in the batch twice');
+    if (seen.has(key)) throw invalidField(`keys[${position}]`, `key ${shownKey(key)} is in the batch twice`);
     if (request?.leases.has(key) || request?.waitingKeys.has(key)) {
-      throw invalidField(`keys[${position}]`, 'the key is in an earlier batch');
+      throw invalidField(`keys[${position}]`, `key ${shownKey(key)} is in an earlier batch`);
     }
     seen.add(key);
     const entry = contents.get(key);
@@ -80,10 +81,10 @@ function checkProgress(
 
 /** The arena has the key with another length. */
 export function lengthMismatch(
-  { length }: Pick<Entry, 'length'>,
+  { key, length }: Pick<Entry, 'key' | 'length'>,
   position: number,
   lengths: readonly number[],
 ): KvferryError {
-  const message = `the key is already in the arena with ${length} bytes, not ${lengths[position]}`;
+  const message = `key ${shownKey(key)} is already in the arena with ${length} bytes, not ${lengths[position]}`;
   return new KvferryError('length_mismatch', message, { field: `keys[${position}]` });
 }
