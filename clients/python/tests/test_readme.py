@@ -9,8 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import kvferry
+from kvferry import DecodeEngine, PrefillEngine, RequestEnds, SourcePool
+from kvferry.testing import FakeCluster
+
+from .conftest import content, eventually, filled, fresh
 from .worlds.process import Process
 from .worlds.real import RealWorld
+from .worlds.world import PAGE_BYTES as WORLD_PAGE_BYTES
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 PAGE_BYTES = 3 * 2**20
@@ -57,6 +65,59 @@ async def test_the_example_of_a_test_passes() -> None:
     names: dict[str, Any] = {}
     exec(compile(block("FakeCluster"), "README.md", "exec"), names)
     await names["test_my_connector"]()
+
+
+def functions(text: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"kvferry": kvferry}
+    exec(compile(block(text), "README.md", "exec"), names)
+    return names
+
+
+async def test_its_stream_puts_a_prompt_in_steps(pool: SourcePool) -> None:
+    put_in_steps = functions("put_in_steps")["put_in_steps"]
+    keys = fresh("a", "b", "c")
+    async with FakeCluster(page_bytes=WORLD_PAGE_BYTES) as cluster, cluster.client() as client:
+        await cluster.start("prefill-0", "prefill")
+        await cluster.start("decode-0", "decode")
+        async with await PrefillEngine.open(client, "prefill-0", pool) as engine:
+            steps = [{keys[0]: content(keys[0])}, {key: content(key) for key in keys[1:]}]
+            end = await put_in_steps(engine, "prompt-9", steps)
+            async with DecodeEngine(client, "decode-0").acquire(end.request, end.epoch, keys) as got:
+                assert [got.read(key) for key in keys] == [content(key) for key in keys]
+            # The second step fails in the engine: the request is cancelled, and every slot comes back.
+            cancelled = (await RequestEnds.open(client)).expect("prompt-10")
+            with pytest.raises(ValueError, match="different structures"):
+                await put_in_steps(engine, "prompt-10", [steps[0], {keys[1]: b"too short"}])
+            assert (await cancelled.wait(10)).end == "cancelled"
+            await eventually(lambda: engine.free_slots == pool.slots, "every slot is free again")
+
+
+async def test_its_ranks_are_ready_together(real: RealWorld, segment: str) -> None:
+    shown = functions("put_rank")
+    members = shown["MEMBERS"]
+    await asyncio.gather(
+        *(real.start(member["sender"], "prefill") for member in members),
+        *(real.start(member["receiver"], "decode") for member in members),
+    )
+    client = await real.client()
+    keys = [fresh("a"), fresh("a")]
+    pools = [SourcePool.create(f"{segment}-{rank}", slot_bytes=WORLD_PAGE_BYTES, slots=2) for rank in range(2)]
+    engines = [
+        await PrefillEngine.open(client, member["sender"], pool) for member, pool in zip(members, pools, strict=True)
+    ]
+    streams = [
+        await shown["put_rank"](engine, "prompt-11", rank, await filled(engine, keys[rank]))
+        for rank, engine in enumerate(engines)
+    ]
+    end = await streams[0].ready()
+    for rank, member in enumerate(members):
+        decode = DecodeEngine(client, member["receiver"])
+        assert await shown["read_rank"](decode, end, rank, keys[rank]) == [content(key) for key in keys[rank]]
+    for engine, pool in zip(engines, pools, strict=True):
+        await engine.close()
+        pool.close()
+    await client.close()
+    await asyncio.gather(*(real.kill(name) for member in members for name in member.values()))
 
 
 def test_the_two_programs_have_few_lines() -> None:
