@@ -213,11 +213,13 @@ export class EngineSession {
         const onLost = () => this.#lost(session);
         const session: OrderSession = new OrderSession({ client, agent, clock, id, epoch, call, onLost });
         await setUp?.(session, Math.min(untilMs, clock.now() + SET_UP_MS), isFirst);
+        // The engine may have closed meanwhile: nothing that waits for this session may be sent any more.
+        if (this.#isClosed) throw this.#closedError();
         return session;
       } catch (error) {
-        if (!isKvferryError(error) || isKvferryError(error, 'closed')) throw error;
-        // A session whose first orders failed is not used again.
+        // A session whose first orders failed, or whose engine has closed, is not used.
         if (isOpen) void client.end(agent, { session: id }, call).catch(() => undefined);
+        if (!isKvferryError(error) || isKvferryError(error, 'closed')) throw error;
         if (isOpen || isSessionOver(error)) id = newId();
         if (clock.now() >= untilMs || (isFirst && !isPassing(error))) throw error;
         this.#openFailure = error;

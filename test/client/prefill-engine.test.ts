@@ -280,6 +280,16 @@ describe('a chunk whose slot came back', () => {
     expect(ended).toBe(false);
   });
 
+  test('a refused chunk in a later batch → the request still has its end', async () => {
+    const engine = await open();
+    const outgoing = engine.begin({ ...plan, totalChunks: 2 });
+    await outgoing.put(await engine.fill(chunksOf('a')));
+    const stale = [{ key: 'b', segment: 's', offset: 3 * SLOT_BYTES, length: 1 }];
+    await expect(outgoing.put(stale)).rejects.toMatchObject({ code: 'invalid_field' });
+    agent.emit(TERMINALS, terminal('r', 'expired'));
+    expect(await outgoing.end()).toMatchObject({ event: { end: 'expired' } });
+  });
+
   test('a chunk that is put twice in one batch → refused, its slot comes back once', async () => {
     const engine = await open();
     const [filled] = await engine.fill(chunksOf('a'));
@@ -393,6 +403,37 @@ describe('a release event that is lost while the engine stays connected', () => 
     await heartbeatAfter(1);
     expect([agent.bodiesOf('sources').length, engine.slots.free]).toEqual([2, 4]);
   });
+
+  test('P25: its process ends while it is asked → each slot comes back once', async () => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b')));
+    agent.answers.sources = () => {
+      agent.emitHeartbeat('p', epoch, { draining: true, leaving: true });
+      return { epoch, alone: true, batches: [] };
+    };
+    await heartbeatAfter(5000);
+    expect([engine.slots.free, released]).toEqual([4, [0, SLOT_BYTES]]);
+  });
+
+  test.each([
+    [epoch, 'what both list', 2],
+    [successor, 'all of it, when another process gives the second one,', 1],
+  ])('P25: it is told in two answers (%s) → %s stays lent', async (second, _, free) => {
+    const engine = await open();
+    await engine.put(plan, await engine.fill(chunksOf('a', 'b', 'c')), 1);
+    const held = (batch: number) => ({ request: 'r', batch, positions: [0] });
+    const next = { request: 'r', batch: 0 };
+    agent.answers.sources = (body) =>
+      'after' in body
+        ? { epoch: second, alone: false, batches: second === epoch ? [held(1)] : [] }
+        : { epoch, alone: false, batches: [held(0)], next };
+    await heartbeatAfter(5000);
+    expect(agent.bodiesOf('sources')).toEqual([
+      { v: 2, session: FIRST },
+      { v: 2, session: FIRST, after: next },
+    ]);
+    expect(engine.slots.free).toBe(free);
+  });
 });
 
 describe('a put to an agent that is cut off from NATS', () => {
@@ -439,6 +480,22 @@ describe('a put whose answer was lost', () => {
     agent.emitHeartbeat('p', epoch);
     await clock.advance(0);
     expect(engine.slots.free).toBe(3);
+  });
+
+  test('P25: given up, and its answer is forgotten → what the agent reads stays lent', async () => {
+    const engine = await open({ patienceMs: 0 });
+    const answers = [noAnswer];
+    agent.answers.put = () => (answers.shift() ?? (() => refusal('order_forgotten')))();
+    await expect(engine.put(plan, await engine.fill(chunksOf('a')))).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+    });
+    await clock.advance(1000);
+    expect([agent.bodiesOf('put').length, engine.slots.free]).toEqual([2, 3]);
+    agent.answers.sources = () => ({ epoch, alone: true, batches: [] });
+    await clock.advance(5000);
+    agent.emitHeartbeat('p', epoch);
+    await clock.advance(0);
+    expect(engine.slots.free).toBe(4);
   });
 
   test('P25: only the engine left the session → it is ended before the question', async () => {
@@ -512,6 +569,9 @@ describe('a put whose answer was lost', () => {
     expect([engine.slots.free, agent.bodiesOf('sources')]).toEqual([3, [{ v: 2, session: FIRST }]]);
     release(0, [1]);
     expect(engine.slots.free).toBe(4);
+    // Nothing of the request is lent, so its name is free.
+    agent.answers.put = () => ({ epoch });
+    expect((await engine.put(plan, await engine.fill(chunksOf('a')))).epoch).toBe(epoch);
   });
 
   test('a release names a position beyond the batch → it is ignored', async () => {
@@ -591,6 +651,18 @@ describe('a prefill engine whose agent is restarted', () => {
     expect([engine.slots.free, agent.bodiesOf('open').length]).toEqual([2, 2]);
   });
 
+  test('restarted twice, the process in between is heard again → its session stays', async () => {
+    await open();
+    await restart();
+    running = '00000000000000cc';
+    agent.emitHeartbeat('p', running);
+    await clock.advance(0);
+    expect(agent.bodiesOf('open')).toHaveLength(3);
+    agent.emitHeartbeat('p', successor);
+    await clock.advance(1000);
+    expect(agent.bodiesOf('open')).toHaveLength(3);
+  });
+
   test('T22: closed while the former process reads → segment_in_use until it ends', async () => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a')));
@@ -617,6 +689,8 @@ describe('a prefill engine whose agent is restarted', () => {
     agent.answers.attach = () => ({ bytes: memory.bytes });
     await clock.advance(2000);
     expect((await engine.put({ ...plan, request: 'r2' }, await engine.fill(chunksOf('b')))).epoch).toBe(successor);
+    const opened = agent.bodiesOf('open').map((body) => (body as { session: string }).session);
+    expect([opened.length > 2, new Set(opened).size]).toEqual([true, opened.length]);
   });
 
   test('does not take the memory of another engine with its name', async () => {
@@ -665,6 +739,12 @@ describe('a prefill engine that opens', () => {
     await clock.advance(200);
     await opening;
     expect(agent.operations).toEqual(['open', 'attach', 'barrier', 'detach', 'attach']);
+  });
+
+  test('the agent reads the segment of an earlier engine → segment_in_use', async () => {
+    agent.answers.attach = () => refusal('segment_exists');
+    agent.answers.detach = () => refusal('segment_in_use');
+    await expect(open({ patienceMs: 0 })).rejects.toMatchObject({ code: 'segment_in_use' });
   });
 
   test('takes the place of an earlier engine of its name, whose session it ends', async () => {
@@ -789,6 +869,20 @@ describe('a prefill engine that closes', () => {
     expect([engine.slots.free, agent.subjects]).toEqual([4, []]);
   });
 
+  test('T22: a put is in doubt when its agent dies → closed when the next one is alone', async () => {
+    const engine = await open({ patienceMs: 0 });
+    for (const operation of ['put', 'barrier']) agent.answers[operation] = noAnswer;
+    await expect(engine.put(plan, await engine.fill(chunksOf('a')))).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+    });
+    for (const operation of ['detach', 'end']) agent.answers[operation] = () => refusal('unknown_session');
+    agent.answers.sources = () => ({ epoch: successor, alone: true, batches: [] });
+    const closing = engine.close();
+    await clock.advance(12_000);
+    await closing;
+    expect([engine.slots.free, agent.subjects]).toEqual([4, []]);
+  });
+
   test('a put waits for its receiver → the engine closes, and its memory comes back', async () => {
     const engine = await open();
     agent.answers.put = () => refusal('unknown_receiver');
@@ -798,6 +892,21 @@ describe('a prefill engine that closes', () => {
     await clock.advance(1000);
     await closing;
     expect([await putting, engine.slots.free]).toEqual(['closed', 4]);
+  });
+
+  test('it closes while its next session is being opened → no put is sent any more', async () => {
+    const engine = await open();
+    const chunks = await engine.fill(chunksOf('a'));
+    agent.answers.attach = noAnswer;
+    await restart();
+    const putting = engine.put(plan, chunks).catch(({ code }) => code);
+    const closing = engine.close();
+    await clock.advance(6000);
+    await closing;
+    agent.answers.attach = () => ({ bytes: memory.bytes });
+    await clock.advance(10_000);
+    expect([await putting, agent.bodiesOf('put'), engine.slots.free]).toEqual(['closed', [], 4]);
+    expect(agent.bodiesOf('end').at(-1)).toEqual({ v: 2, session: SECOND });
   });
 
   test('NATS is away, and nothing is lent → it is closed', async () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -23,6 +24,9 @@ class RolledAgent:
     def __init__(self) -> None:
         self.epoch = OLD
         self.hand_over = False
+        self.answers_open = True
+        self.attaches = True
+        """It answers when an engine attaches its memory."""
         self.opened: list[object] = []
         self.ended: list[object] = []
         self._beat: Callable[[dict[str, Any]], None] | None = None
@@ -40,6 +44,8 @@ class RolledAgent:
 
     async def open(self, _: str, *, session: str, **fields: object) -> dict[str, Any]:
         self.opened.append(session)
+        if not self.answers_open:
+            await asyncio.Event().wait()
         return {"epoch": self.epoch}
 
     async def end(self, _: str, *, session: str, **fields: object) -> dict[str, Any]:
@@ -68,6 +74,8 @@ class RolledAgent:
 async def session_of(agent: RolledAgent, attach: Callable[[], None] = lambda: None) -> EngineSession:
     async def set_up_by(*_: object) -> None:
         attach()
+        if not agent.attaches:
+            await asyncio.Event().wait()
 
     set_up = cast(Callable[..., Awaitable[None]], set_up_by)
     options = SessionOptions(
@@ -130,4 +138,35 @@ async def test_a_session_whose_memory_was_not_attached_is_ended_and_not_used_aga
     session = await session_of(agent, attach)
     assert len(set(agent.opened)) == 2
     await eventually(lambda: agent.ended == agent.opened[:1], "the first session is ended")
+    await session.end()
+
+
+async def test_an_order_that_waits_for_the_next_session_fails_when_its_engine_closes() -> None:
+    """Its caller was not cancelled, and its memory must come back."""
+    agent = RolledAgent()
+    session = await session_of(agent)
+    agent.answers_open = False
+    agent.roll(NEXT)
+    waiting = asyncio.create_task(session.order("put", {}))
+    await eventually(lambda: len(agent.opened) == 2, "the next session is being opened")
+    assert not await session.end()
+    assert (await waiting).failure.code == "closed"
+
+
+async def test_a_session_whose_engine_closes_before_it_is_set_up_is_ended() -> None:
+    agent = RolledAgent()
+    session = await session_of(agent)
+    agent.attaches = False
+    agent.roll(NEXT)
+    await eventually(lambda: len(agent.opened) == 2, "the next session is being set up")
+    await session.end()
+    await eventually(lambda: agent.ended == agent.opened[1:], "the next session is ended")
+
+
+async def test_what_was_begun_before_is_told_so_also_without_patience() -> None:
+    agent = RolledAgent()
+    session = await session_of(agent)
+    before = session.current
+    agent.hand_over = True
+    assert (await session.order("put", {}, only=before, patience=0)).failure.code == "sender_lost"
     await session.end()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .errors import KvferryError
 from .orders import Order, OrderSession, Outcome, SessionRef, is_away, is_session_over
-from .waiting import in_background, now, pause, within
+from .waiting import in_background, now, pause
 
 if TYPE_CHECKING:
     from .client import Client
@@ -163,13 +163,16 @@ class EngineSession:
             return self._current
         if self._opening is None:
             self._opening = in_background(self._open_again())
-        late = f"agent {self._options.agent} has not opened a session in time"
-        try:
-            return await within(until - now(), late, asyncio.shield(self._opening))
-        except KvferryError:
-            if self._open_failure is not None:
-                raise self._open_failure from None
-            raise
+        opening = self._opening
+        await asyncio.wait({opening}, timeout=max(0.0, until - now()))
+        if self._is_closed or opening.cancelled():
+            raise self._closed_error()
+        if opening.done() and not isinstance(opening.exception(), KvferryError):
+            return opening.result()
+        if self._open_failure is not None:
+            raise self._open_failure
+        message = f"agent {self._options.agent} has not opened a session in time"
+        raise KvferryError("deadline_exceeded", message)
 
     async def _open_again(self) -> OrderSession:
         """Does not give up: an agent may be away for long."""
@@ -200,6 +203,10 @@ class EngineSession:
                 session = OrderSession(client, agent, ref, timeout=timeout, on_lost=self._lost)
                 await options.set_up(session, min(until, now() + _SET_UP_SECONDS), is_first)
                 return session
+            except asyncio.CancelledError:
+                if is_open:
+                    in_background(self._abandon(identity))
+                raise
             except KvferryError as error:
                 if error.code == "closed":
                     raise
