@@ -146,6 +146,26 @@ describe('T29: a router names the receiver later', () => {
     expect(made.terminals).toHaveLength(1);
     expect(await made.ended('r', 2000)).toMatchObject({ end: 'expired' });
   });
+
+  test('T29: the receiver is looked up → that counts for the time of the route', async () => {
+    const made = await cluster();
+    await made.agent('decode-2', 'decode', { arena: { ...defaults.arena, pages: 4 } });
+    await offer(made, 'blocker');
+    await route(made, { request: 'blocker', receiver: 'decode-2' });
+    await made.ended('blocker');
+    await made.agent('prefill-1', 'prefill');
+    await made.segment('prefill-1', 'engine', ['n0']);
+    await made.put('prefill-1', 'r', ['n0'], { receiver: undefined });
+    made.network.fate = ({ subject }) => ({
+      copies: 1,
+      delayMs: subject.endsWith('.decode-2.default.describe') ? 200 : 0,
+    });
+    const startMs = made.clock.now();
+    await made.call('prefill-1', 'route', { request: 'r', receiver: 'decode-2', timeoutMs: 3000 });
+    expect(made.clock.now() - startMs).toBeGreaterThanOrEqual(400);
+    expect(await made.ended('r')).toMatchObject({ end: 'expired' });
+    expect(made.clock.now() - startMs).toBeLessThan(3400);
+  });
 });
 
 describe('T29: an offered request that ends, and routes that are refused', () => {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
 import { ReplyError } from '../../src/protocol/codec.js';
-import { CHUNKS_IN_PROGRESS_MAX, KEYS_PER_BATCH_MAX } from '../../src/protocol/limits.js';
+import { CHUNKS_IN_PROGRESS_MAX, CHUNKS_PER_REQUEST_MAX, KEYS_PER_BATCH_MAX } from '../../src/protocol/limits.js';
 import { type Cluster, PAGE_BYTES, useCluster } from './support.js';
 
 const clusters = useCluster();
@@ -127,6 +127,19 @@ describe('a repeated put outside a session', () => {
   });
 });
 
+test('P28: requests of all chunks that an agent takes end → it takes others', async () => {
+  const offer = (request: string) => {
+    const more = { receiver: undefined, last: false, totalChunks: CHUNKS_PER_REQUEST_MAX };
+    return outcome(cluster.put('prefill-0', request, ['a'], more));
+  };
+  const names = Array.from({ length: CHUNKS_IN_PROGRESS_MAX / CHUNKS_PER_REQUEST_MAX }, (_, number) => `r${number}`);
+  for (const name of names) expect(await offer(name)).toBe('ok');
+  expect(await offer('next')).toEqual({ code: 'too_many_requests' });
+  await cluster.call('prefill-0', 'cancel', { request: 'r0' });
+  await cluster.ended('r0');
+  expect([await offer('next'), await offer('last')]).toEqual(['ok', { code: 'too_many_requests' }]);
+});
+
 describe('a copy of a put while the agent takes no more puts', () => {
   const session = '00000000000000f1';
   const keys = Array.from({ length: KEYS_PER_BATCH_MAX }, (_, number) => `${number}`);
@@ -169,6 +182,9 @@ describe('a copy of a put while the agent takes no more puts', () => {
     const answers = await cluster.settle(Promise.all(copies));
     expect(answers.filter((answer) => answer !== 'ok')).toEqual([{ code: 'too_many_orders' }]);
     expect(await cluster.settle(put('r', { session, order: 0 }))).toBe('ok');
+    // Those that were answered do not count any more.
+    const later = Array.from({ length: 257 }, () => put('q', { session, order: 1 }));
+    expect(new Set(await cluster.settle(Promise.all(later)))).toEqual(new Set(['ok']));
   });
 
   test('P28: outside a session it was accepted → its copy is a duplicate', async () => {
@@ -178,6 +194,29 @@ describe('a copy of a put while the agent takes no more puts', () => {
     const copy = put('r', first);
     expect(await cluster.settle(copy)).toEqual({ code: 'duplicate_batch', epoch: prefill.epoch });
     await cluster.settle(others);
+    // Those that were refused do not count any more.
+    const large = put('q', { keys, totalChunks: keys.length });
+    expect(await cluster.settle(large)).toEqual({ code: 'invalid_field' });
+  });
+
+  test('P28: outside a session it looks its receiver up → its copy is a duplicate', async () => {
+    const more = { last: false, totalChunks: 2 };
+    const first = put('r', more);
+    const others = fill();
+    const copy = put('r', more);
+    const answers = await cluster.settle(Promise.all([first, copy]));
+    expect(answers).toEqual(['ok', { code: 'duplicate_batch', epoch: prefill.epoch }]);
+    await cluster.settle(others);
+  });
+
+  test('P28: room for a small put only → a large one is refused', async () => {
+    const puts = CHUNKS_IN_PROGRESS_MAX / keys.length - 1;
+    const large = (name: string) => put(name, { keys, totalChunks: keys.length });
+    const earlier = Array.from({ length: puts }, (_, number) => large(`l${number}`));
+    const small = put('s');
+    const answers = await cluster.settle(Promise.all([small, large('too-large'), put('r')]));
+    expect(answers).toEqual(['ok', { code: 'too_many_requests' }, 'ok']);
+    await cluster.settle(Promise.all(earlier));
   });
 });
 

@@ -3,8 +3,9 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Agent } from '../../src/actors/agent/agent-actor.js';
 import type { OperationInput } from '../../src/client/kvferry-client.js';
 import { ReplyError } from '../../src/protocol/codec.js';
-import type { Operation } from '../../src/protocol/subjects.js';
-import { SlowAttach } from './slow-attach.js';
+import { type Operation, subjects } from '../../src/protocol/subjects.js';
+import { DEFAULT_TENANT } from '../../src/protocol/tenants.js';
+import { SlowAttach, SlowIdentify } from './slow-attach.js';
 import { type Cluster, PAGE_BYTES, useCluster } from './support.js';
 
 const SESSION = '00000000000000f1';
@@ -31,6 +32,12 @@ async function openWithSegment(keys: readonly string[], session = SESSION): Prom
   const path = `/memory/${session}`;
   cluster.fabrics.files.set(path, new Uint8Array(keys.length * PAGE_BYTES));
   await cluster.call('prefill-0', 'attach', { segment: 'engine', path, session, order: 0 });
+}
+
+/** Every put waits so long for its receiver. */
+function lookUpTakes(ms: number): void {
+  const describeIt = subjects.operation('decode-0', DEFAULT_TENANT, 'describe');
+  cluster.network.fate = ({ subject }) => ({ copies: 1, delayMs: subject === describeIt ? ms : 0 });
 }
 
 /** The code of a refusal and its details; `ok` when the call is answered. */
@@ -152,7 +159,7 @@ describe('a barrier', () => {
 
   test('an order before it that is in progress → the barrier waits for it', async () => {
     await openWithSegment(['a']);
-    cluster.network.fate = ({ subject }) => ({ copies: 1, delayMs: subject.endsWith('decode-0.describe') ? 200 : 0 });
+    lookUpTakes(200);
     const done: string[] = [];
     const put = outcome('put', putOf('a', 1)).then((what) => done.push(`put ${what}`));
     const barrier = cluster
@@ -250,6 +257,8 @@ describe('a session that ends', () => {
   test('NATS was away, or the agent was stopped → that silence does not count', async () => {
     await openWithSegment(['a']);
     await cluster.cutOff(prefill, 2 * SILENT_MS);
+    // Until the agent has looked for silent sessions again.
+    await cluster.clock.advance(SILENT_MS - 1000);
     expect(await outcome('renew', { session: SESSION })).toBe('ok');
     await cluster.freeze(prefill, 2 * SILENT_MS);
     expect(await outcome('renew', { session: SESSION })).toBe('ok');
@@ -257,10 +266,87 @@ describe('a session that ends', () => {
 
   test('it ends while a put of it looks its receiver up → the put is refused', async () => {
     await openWithSegment(['a']);
-    cluster.network.fate = ({ subject }) => ({ copies: 1, delayMs: subject.endsWith('decode-0.describe') ? 200 : 0 });
+    lookUpTakes(200);
     const put = outcome('put', putOf('a', 1));
     const end = cluster.call('prefill-0', 'end', { session: SESSION });
     expect([await put, (await end).chunksInUse]).toEqual([{ code: 'session_ended' }, 0]);
+  });
+
+  test('it ends while orders wait behind a put → none of them is executed', async () => {
+    await openWithSegment(['a']);
+    lookUpTakes(200);
+    const put = outcome('put', putOf('a', 1));
+    const staged = outcome('stage', { holder: 'e', pages: 1, session: SESSION, order: 2 });
+    const end = cluster.call('prefill-0', 'end', { session: SESSION });
+    const over = { code: 'session_ended' };
+    expect(await cluster.settle(Promise.all([put, staged, end]))).toMatchObject([over, over, { chunksInUse: 0 }]);
+    expect((await cluster.status('prefill-0')).staging).toMatchObject({ free: 4 });
+  });
+
+  test('its memory is read for longer than it is remembered → it is not forgotten', async () => {
+    await cluster.agent('prefill-1', 'prefill', { tombstoneMs: 2000, writeDrainTimeoutMs: 60_000 });
+    const ask = <O extends Operation>(operation: O, body: OperationInput<O>) =>
+      cluster.call('prefill-1', operation, body);
+    await ask('open', { session: SESSION, holder: 'engine', silentMs: SILENT_MS });
+    cluster.fabrics.files.set('/memory/e', new Uint8Array(PAGE_BYTES));
+    await ask('attach', { segment: 'engine', path: '/memory/e', session: SESSION, order: 0 });
+    const write = cluster.fabrics.holdWrites();
+    await ask('put', putOf('a', 1));
+    await cluster.clock.until(() => write.held > 0);
+    await ask('end', { session: SESSION });
+    await cluster.clock.advance(10_000);
+    expect(await ask('end', { session: SESSION })).toMatchObject({ chunksInUse: 1 });
+    write.release();
+    await cluster.clock.advance(10_000);
+    await expect(ask('end', { session: SESSION })).rejects.toMatchObject({ code: 'unknown_session' });
+  });
+
+  test('more ended sessions than are remembered → only the oldest are forgotten', async () => {
+    const sessions = Array.from({ length: 18 }, (_, number) => `${number}`.padStart(16, '0'));
+    for (const session of sessions) {
+      await open(session);
+      await cluster.call('prefill-0', 'end', { session });
+    }
+    await cluster.clock.advance(2000);
+    const known = await Promise.all(sessions.map((session) => outcome('renew', { session })));
+    const codes = known.map((one) => (one as { code: string }).code);
+    expect(codes).toEqual([...Array(2).fill('unknown_session'), ...Array(16).fill('session_ended')]);
+  });
+
+  test('its segment is that of another session now → each counts its own chunks', async () => {
+    await openWithSegment(['a', 'b']);
+    const write = cluster.fabrics.holdWrites();
+    await cluster.call('prefill-0', 'put', putOf('a', 1));
+    await cluster.clock.until(() => write.held > 0);
+    await cluster.call('prefill-0', 'end', { session: SESSION });
+    await open(OTHER, 600_000);
+    const attach = { segment: 'engine', path: `/memory/${SESSION}`, session: OTHER, order: 0 };
+    await cluster.call('prefill-0', 'attach', attach);
+    await cluster.call('prefill-0', 'put', putOf('b', 1, { receiver: undefined, session: OTHER }));
+    await cluster.call('prefill-0', 'cancel', { request: 'b', session: OTHER, order: 2 });
+    await cluster.ended('b');
+    expect(await cluster.call('prefill-0', 'end', { session: OTHER })).toMatchObject({ chunksInUse: 1 });
+    write.release();
+    await cluster.clock.advance(1000);
+    expect(await cluster.call('prefill-0', 'end', { session: OTHER })).toMatchObject({ chunksInUse: 0 });
+  });
+
+  test('it ends while another session attaches its segment → the segment stays', async () => {
+    const made = new SlowIdentify();
+    await made.agent('prefill-0', 'prefill');
+    made.fabrics.files.set('/memory/engine', new Uint8Array(PAGE_BYTES));
+    const attach = (session: string) =>
+      made.call('prefill-0', 'attach', { segment: 'engine', path: '/memory/engine', session, order: 0 });
+    for (const session of [SESSION, OTHER]) {
+      await made.call('prefill-0', 'open', { session, holder: 'engine', silentMs: SILENT_MS });
+    }
+    await attach(SESSION);
+    const attached = attach(OTHER);
+    await Promise.all([attached, made.call('prefill-0', 'end', { session: SESSION })]);
+    await made.clock.advance(100);
+    const { segments } = await made.status('prefill-0');
+    expect(segments.find(({ segment }) => segment === 'engine')).toMatchObject({ session: OTHER });
+    await made.stop();
   });
 
   test('a restarted agent → unknown_session, and the repeated put is not executed', async () => {

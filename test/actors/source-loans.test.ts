@@ -32,6 +32,13 @@ test('more batches than one reply lists → next leads to the rest', () => {
   expect(listAll(loans)).toEqual({ names: expected, replies: 3 });
 });
 
+test('many requests of one batch → next leads to the rest', () => {
+  const loans = new SourceLoans();
+  const names = Array.from({ length: 1200 }, (_, n) => `r${String(n).padStart(4, '0')}`);
+  for (const request of names) loans.add({ request, batch: 0, session: undefined }, placesOf(1));
+  expect(listAll(loans)).toEqual({ names: names.map((name) => `${name} 0`), replies: 3 });
+});
+
 test('large batches → each is whole, and few are in one reply', () => {
   const loans = new SourceLoans();
   for (const batch of [0, 1, 2]) loans.add({ request: 'r', batch, session: undefined }, placesOf(8192));

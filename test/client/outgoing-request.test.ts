@@ -174,6 +174,28 @@ describe('a put without an answer', () => {
   });
 });
 
+test('40 orders at once → 32 are under way, and the others follow', async () => {
+  const underWay: (() => void)[] = [];
+  const request = agent.request.bind(agent);
+  agent.request = async (...message) => {
+    await new Promise<void>((resolve) => underWay.push(resolve));
+    return request(...message);
+  };
+  let executed = 0;
+  for (let number = 0; number < 40; number += 1) {
+    void session.order('cancel', { request: `r${number}` }).then((outcome) => {
+      executed += Number(outcome.executed);
+    });
+  }
+  await clock.advance(0);
+  expect([underWay.length, executed]).toEqual([32, 0]);
+  for (const answered of underWay) {
+    answered();
+    await clock.advance(0);
+  }
+  expect([underWay.length, executed]).toEqual([40, 40]);
+});
+
 describe('an answer to a put', () => {
   test.each(['request_ended', 'invalid_field', 'duplicate_batch'])('the answer %s is an error', async (code) => {
     answer(refusal(code));
@@ -231,6 +253,15 @@ describe('an answer to a put', () => {
   });
 });
 
+test('a later batch without patience, its session over → the error says why', async () => {
+  session = await sessionAt('p', 0);
+  answer({ epoch }, refusal('unknown_session'));
+  const outgoing = begin();
+  await outgoing.put([chunk('a')]);
+  agent.answers.open = () => ({ epoch: successor, silentMs: 30_000, order: 0 });
+  expect(await settle(outgoing.put([chunk('b')]))).toMatchObject({ code: 'sender_lost' });
+});
+
 describe('the end', () => {
   test('is the first terminal event of the request', async () => {
     const outgoing = begin();
@@ -282,6 +313,23 @@ describe('the end', () => {
     await expect(begin().end({ signal: stop.signal })).rejects.toThrow('enough');
   });
 
+  test.each([
+    ['refused', () => refusal('invalid_field')],
+    ['barred', noAnswer],
+  ])('a later batch is %s → the request still has its end', async (_, second) => {
+    answer({ epoch }, second, second);
+    agent.answers.barrier = () => ({ epoch, barred: [1] });
+    const outgoing = new OutgoingRequest(plan, {
+      ...{ session: await sessionAt('p', 0), ends: new RequestEnds(client, { clock }) },
+      ...{ clock, patienceMs: 0 },
+    });
+    await outgoing.put([chunk('a')]);
+    await expect(outgoing.put([chunk('b')])).rejects.toThrow();
+    await clock.advance(1000);
+    agent.emit(TERMINALS, terminal('r', 'failed'));
+    expect(await outgoing.end()).toMatchObject({ event: { end: 'failed' } });
+  });
+
   test('is not expected of a request that was refused', async () => {
     answer(refusal('agent_draining'));
     const outgoing = begin();
@@ -305,9 +353,15 @@ describe('ends that are expected and do not come', () => {
 
   test('65,536 newer ones are expected → the oldest one is given up', async () => {
     ends = new RequestEnds(client, { clock });
-    const given = ends.expect('oldest').catch(({ code, message }) => `${code}: ${message}`);
+    let isGivenUp = false;
+    const given = ends.expect('oldest').catch(({ code, message }) => {
+      isGivenUp = true;
+      return `${code}: ${message}`;
+    });
     for (let number = 0; number < 65_535; number += 1) void ends.expect(`r${number}`);
     const next = ends.expect('r0');
+    await clock.advance(0);
+    expect(isGivenUp).toBe(false);
     void ends.expect('newest');
     expect(await given).toContain('too_many_requests: the end of request oldest is expected no longer');
     agent.emit(TERMINALS, terminal('r0'));
@@ -334,6 +388,14 @@ describe('cancel', () => {
   test('is done when the agent does not know the request', async () => {
     agent.answers.cancel = () => refusal('unknown_request');
     expect(await (await begun()).cancel()).toBeUndefined();
+  });
+
+  test('is not sent to the next session, which does not have the request', async () => {
+    const outgoing = await begun();
+    agent.answers.cancel = () => refusal('unknown_session');
+    agent.answers.open = () => ({ epoch: successor, silentMs: 30_000, order: 0 });
+    expect(await settle(outgoing.cancel())).toBeUndefined();
+    expect(agent.bodiesOf('cancel')).toHaveLength(1);
   });
 
   test('is repeated when no answer comes', async () => {
