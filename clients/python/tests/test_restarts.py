@@ -137,13 +137,16 @@ async def test_a_lost_terminal_event_is_asked_for(world: World, client: Client, 
     async with await PrefillEngine.open(client, "prefill-0", pool) as engine:
         cluster.may_move.clear()
         stream = await engine.put(new_request(), "decode-0", await filled(engine, fresh("a")), timeout=30)
+        announced: list[object] = []
+        observer = await world.client()
+        await observer.on_terminal(announced.append)
         client._transport.set_connected(False)  # type: ignore[attr-defined]
         cluster.may_move.set()
-        agent = cluster.agents["prefill-0"]
-        await eventually(lambda: not agent.sending.unended(), "the request has ended")
+        await eventually(lambda: announced, "the end is announced")
         client._transport.set_connected(True)  # type: ignore[attr-defined]
         end = await stream.ready()
         assert end.event is None
+        await observer.close()
         await all_free(engine)
         await DecodeEngine(client, "decode-0").release(end.request, end.epoch)
 
@@ -162,7 +165,7 @@ async def test_a_put_without_any_answer_gives_its_slots_back_when_it_is_known(
     world: World, client: Client, pool: SourcePool
 ) -> None:
     cluster = fake_of(world).cluster
-    async with await PrefillEngine.open(client, "prefill-0", pool, call_timeout=0.05, patience=0) as engine:
+    async with await PrefillEngine.open(client, "prefill-0", pool, call_timeout=0.5, patience=0) as engine:
         cluster.lose_answer("prefill-0", "put")
         with pytest.raises(KvferryError) as late:
             await engine.put(new_request(), "decode-0", await filled(engine, fresh("a")), timeout=30)
@@ -175,7 +178,7 @@ async def test_a_request_whose_put_was_not_answered_can_be_cancelled(
 ) -> None:
     cluster = fake_of(world).cluster
     agent = cluster.agents["prefill-0"]
-    async with await PrefillEngine.open(client, "prefill-0", pool, call_timeout=0.05, patience=0) as engine:
+    async with await PrefillEngine.open(client, "prefill-0", pool, call_timeout=0.5, patience=0) as engine:
         stream = engine.begin(new_request(), None, total_chunks=1, timeout=600)
         cluster.lose_answer("prefill-0", "put")
         with pytest.raises(KvferryError):
