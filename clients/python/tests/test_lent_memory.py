@@ -31,6 +31,8 @@ class Agent:
         """It has the session that it is asked to end."""
         self.alone = True
         self.is_away = False
+        self.second = epoch
+        """The process that gives the answers after the first one."""
         self._epoch = epoch
         self._parts = parts or ([],)
 
@@ -45,6 +47,8 @@ class Agent:
         self.asked += after is None
         self.outages += self.fails
         number = 0 if after is None else after["batch"] + 1
+        if after is not None and self.second != self._epoch:
+            return {"epoch": self.second, "alone": False, "batches": []}
         rows = [{"request": "r", "batch": number, "positions": self._parts[number]}]
         more = {} if number + 1 == len(self._parts) else {"next": {"request": "r", "batch": number}}
         return {"epoch": self._epoch, "alone": self.alone, "batches": rows, **more}
@@ -104,9 +108,14 @@ class Lent:
         """The answer to that put."""
         self._lendings.refused("pending", 0)
 
-    async def heard(self) -> None:
+    def doubtful(self) -> None:
+        """The puts were given up instead."""
+        for batch in (0, 1):
+            self._lendings.doubtful("r", batch)
+
+    async def heard(self, leaving: bool = False) -> None:
         """A heartbeat of the agent, and what the engine asks then."""
-        beat = {"epoch": OWN.epoch, "leaving": False, "draining": False, "alone": True}
+        beat = {"epoch": OWN.epoch, "leaving": leaving, "draining": leaving, "alone": True}
         self.engine._heard(cast(Any, beat))
         await eventually(lambda: not self.engine._is_asking, "the agent has answered")
 
@@ -141,6 +150,14 @@ async def test_what_the_agent_lists_in_several_answers_stays_lent(pool: SourcePo
     made = await lent(pool, Agent(OWN.epoch, [], [0]))
     await made.engine._ask_for([OWN])
     assert made.count == 1
+
+
+async def test_an_answer_of_which_another_process_gives_the_end_says_nothing(pool: SourcePool) -> None:
+    agent = Agent(OWN.epoch, [], [])
+    agent.second = EARLIER.epoch
+    made = await lent(pool, agent)
+    await made.engine._ask_for([OWN])
+    assert made.count == 2
 
 
 async def test_another_process_does_not_say_what_an_earlier_one_reads(pool: SourcePool) -> None:
@@ -278,7 +295,40 @@ async def test_doubtful_memory_of_a_session_that_was_left_comes_back_when_its_pr
     agent = Agent(epoch, [], [])
     agent.ends_session, agent.alone = ends_session, alone
     made = await lent(pool, agent, EARLIER)
-    for batch in (0, 1):
-        made._lendings.doubtful("r", batch)
+    made.doubtful()
     await made.engine._ask_for([EARLIER])
     assert made.count == left
+
+
+async def test_doubtful_memory_comes_back_when_its_process_leaves(pool: SourcePool) -> None:
+    made = await lent(pool, Agent(OWN.epoch))
+    made.doubtful()
+    await made.heard(leaving=True)
+    assert made.count == 0
+
+
+async def test_doubtful_memory_of_a_process_that_is_gone_comes_back_at_the_end(pool: SourcePool) -> None:
+    made = await lent(pool, Agent(OWN.epoch), EARLIER)
+    made.doubtful()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kvferry.prefill_engine._CLOSE_PATIENCE", 0.0)
+        await made.engine.close()
+    assert made.count == 0
+
+
+async def test_doubtful_memory_that_the_agent_reads_is_taken_and_comes_back_by_its_releases(pool: SourcePool) -> None:
+    made = await lent(pool, Agent(EARLIER.epoch, [0], [0]), EARLIER)
+    made.doubtful()
+    await made.engine._ask_for([EARLIER])
+    assert made.count == 2
+    for batch in (0, 1):
+        event = {"request": "r", "epoch": EARLIER.epoch, "batch": batch, "positions": [0]}
+        made._lendings.released(cast(Any, event))
+    assert (made.count, made._lendings.sessions()) == (0, set())
+
+
+async def test_an_agent_is_asked_at_once_about_a_session_that_was_left(pool: SourcePool) -> None:
+    agent = Agent(OWN.epoch, [0], [])
+    made = await lent(pool, agent, SessionRef("3" * 16, OWN.epoch))
+    await made.heard()
+    assert (agent.asked, made.count) == (1, 1)

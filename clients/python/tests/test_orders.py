@@ -125,3 +125,10 @@ async def test_a_session_that_is_over_leaves_an_unanswered_order_lost() -> None:
     assert (outcome.failure.code, lost) == ("sender_lost", [session])
     assert outcome.doubt is not None
     assert await outcome.doubt == "lost"
+
+
+async def test_an_order_whose_connection_broke_may_be_executed() -> None:
+    agent = Agent(silent("disconnected"), executed=True)
+    agent.before_attempt[0] = lambda: setattr(agent, "is_connected", False)
+    outcome = await session_at(agent).send(order(0))
+    assert (outcome.failure.code, outcome.doubt is None) == ("disconnected", False)

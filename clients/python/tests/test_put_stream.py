@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from kvferry import Client, KvferryError, SourceChunk
+from kvferry import Client, KvferryError, RequestEnd, SourceChunk
 from kvferry.orders import Outcome, SessionRef, State
 from kvferry.protocol.codec import json_bytes
 from kvferry.protocol.constants import RANKS_BYTES_MAX
@@ -26,17 +26,29 @@ RANKS = cast("Ranks", {"rank": 0, "members": [{"sender": f"p-{n}", "receiver": f
 
 
 class Session:
-    """`outcome`: of every order. None: it is executed."""
+    """`outcomes`: of the first orders, the last one also of those after them. None: it is executed."""
 
-    def __init__(self, outcome: Outcome | None = None) -> None:
+    def __init__(self, *outcomes: Outcome | None) -> None:
         self.current = OWN
         self.puts: list[dict[str, Any]] = []
-        self._outcome = outcome
+        self.only: list[SessionRef | None] = []
+        """The session that may execute each order."""
+        self._outcomes = list(outcomes) or [None]
 
-    async def order(self, _: str, fields: dict[str, Any], *, on_sending: Any, **__: object) -> Outcome:
+    async def order(
+        self,
+        _: str,
+        fields: dict[str, Any],
+        *,
+        only: SessionRef | None = None,
+        on_sending: Any = lambda _: None,
+        **__: object,
+    ) -> Outcome:
         on_sending(self.current)
         self.puts.append(fields)
-        return self._outcome or Outcome(reply={"epoch": self.current.epoch})
+        self.only.append(only)
+        outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
+        return outcome or Outcome(reply={"epoch": self.current.epoch})
 
 
 class Ends:
@@ -113,7 +125,7 @@ async def test_the_end_of_a_request_is_overdue_after_its_time_and_a_grace() -> N
     assert 40 - 5 < stream._expected.overdue_at - now() <= 40
 
 
-@pytest.mark.parametrize(("current", "accepted"), [(OWN, 1), (NEXT, 0)])
+@pytest.mark.parametrize(("current", "accepted"), [(OWN, 1), (NEXT, 0), (SessionRef(NEXT.id, OWN.epoch), 0)])
 async def test_a_batch_stays_doubtful_when_its_session_was_lost(current: SessionRef, accepted: int) -> None:
     doubt: asyncio.Future[State] = asyncio.get_running_loop().create_future()
     session = Session(Outcome(error=KvferryError("sender_lost", "lost"), doubt=doubt))
@@ -127,3 +139,88 @@ async def test_a_batch_stays_doubtful_when_its_session_was_lost(current: Session
     for _ in range(2):
         await asyncio.sleep(0)
     assert len(taken) == accepted
+
+
+def refused() -> Outcome:
+    return Outcome(error=KvferryError("invalid_field", "refused", answered=True))
+
+
+async def never() -> State:
+    return "never"
+
+
+@pytest.mark.parametrize("is_barred", [False, True])
+async def test_the_end_of_a_request_is_expected_after_a_later_batch_was_refused(is_barred: bool) -> None:
+    ends = Ends()
+    outcome = Outcome(error=KvferryError("deadline_exceeded", "late"), doubt=never()) if is_barred else refused()
+    stream = begun(Session(None, outcome), ends)
+    await stream.append(chunks()[:1])
+    with pytest.raises(KvferryError):
+        await stream.append(chunks()[1:2])
+    ending = asyncio.create_task(stream.end(30))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (ends.forgotten, ending.done()) == (0, False)
+    stream._expected.end.set_result(cast(Any, "the end"))
+    assert await ending == cast(Any, "the end")
+
+
+async def test_the_end_of_a_request_is_expected_after_a_later_chunk_was_not_in_its_slot() -> None:
+    ends = Ends()
+    stream = begun(Session(), ends)
+    await stream.append(chunks()[:1])
+
+    def lend(*_: object) -> None:
+        raise KvferryError("invalid_field", "fill it again")
+
+    cast(Any, stream._target.lendings).lend = lend
+    with pytest.raises(KvferryError):
+        await stream.append(chunks()[1:2])
+    assert ends.forgotten == 0
+
+
+async def test_a_cancel_goes_to_the_session_that_has_the_request() -> None:
+    session = Session()
+    stream = begun(session)
+    await stream.append(chunks()[:1])
+    session.current = NEXT
+    await stream.cancel()
+    assert session.only == [None, OWN]
+
+
+async def test_agents_are_asked_for_the_end_when_the_session_of_a_request_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def ask(*_: object, **__: object) -> RequestEnd:
+        return RequestEnd("r", OWN.epoch, "failed")
+
+    monkeypatch.setattr("kvferry.put_stream._ASK_PAUSE", 0.0)
+    monkeypatch.setattr("kvferry.put_stream.ask_end", ask)
+    session = Session()
+    stream = begun(session, receiver="d-0")
+    await stream.append(chunks()[:1])
+    session.current = NEXT
+    assert (await stream.end(5)).end == "failed"
+
+
+async def test_a_cancel_does_not_overtake_a_put(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, may_answer = Session(), asyncio.Event()
+    order, operations = session.order, list[str]()
+
+    async def ordered(operation: str, *fields: Any, **options: Any) -> Outcome:
+        if operation == "put":
+            await may_answer.wait()
+        operations.append(operation)
+        return await order(operation, *fields, **options)
+
+    monkeypatch.setattr(session, "order", ordered)
+    stream = begun(session)
+    putting = asyncio.create_task(stream.append(chunks()[:1]))
+    await asyncio.sleep(0)
+    cancelling = asyncio.create_task(stream.cancel())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert operations == []
+    may_answer.set()
+    await asyncio.gather(putting, cancelling)
+    assert operations == ["put", "cancel"]

@@ -142,7 +142,8 @@ class HeldFetching(Fetching):
         self.may_arrive = asyncio.Event()
 
     async def _fetch(self, chunk: str) -> RequestEnd:
-        await self.may_arrive.wait()
+        if chunk != "there":
+            await self.may_arrive.wait()
         return RequestEnd(chunk, "a" * 16, "ready")
 
 
@@ -155,6 +156,53 @@ async def test_a_chunk_that_is_late_for_one_lookup_stays_for_the_next_one() -> N
     async with fetching.fetched(["chunk"], now() + 30):
         assert released == []
     await eventually(lambda: released == ["chunk"], "its lease is given back")
+
+
+async def test_chunks_that_are_late_are_named_although_others_have_arrived(caplog: pytest.LogCaptureFixture) -> None:
+    fetching = HeldFetching([])
+    async with fetching.fetched(["there"], now() + 30), fetching.fetched(["there", "late", "later"], now()):
+        assert "2 chunks did not arrive within" in caplog.text
+    fetching.may_arrive.set()
+
+
+async def test_the_sender_that_had_a_chunk_last_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetching, asked = HeldFetching([]), []
+    fetching._senders = ["p-0", "p-1", "p-2"]
+
+    async def routed_at(sender: str, chunk: str) -> _Routed | None:
+        asked.append(sender)
+        return _Routed(sender, chunk, "a" * 16, cast(Any, None)) if sender == "p-1" else None
+
+    monkeypatch.setattr(fetching, "_routed_at", routed_at)
+    for chunk in ("a", "b"):
+        await fetching._routed(chunk)
+    assert asked == ["p-0", "p-1", "p-1"]
+
+
+async def test_a_server_that_closes_waits_for_the_leases_that_it_gives_back() -> None:
+    may_answer, released = asyncio.Event(), []
+
+    async def release(request: str, _: str) -> None:
+        await may_answer.wait()
+        released.append(request)
+
+    link = SimpleNamespace(connected=SimpleNamespace(releasing=SimpleNamespace(release=release)))
+    releases = Releases(cast(Link, link))
+    releases.release("r", "a" * 16)
+    closing = asyncio.ensure_future(releases.close())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    may_answer.set()
+    await closing
+    assert released == ["r"]
+
+
+async def test_a_chunk_of_another_length_is_not_right(world: World) -> None:
+    async with server(world, "prefill-0") as prefill, server(world, "decode-0", senders=("prefill-0",)) as decode:
+        keys = new_keys(1)
+        await prefill.storing.store([Stored(name_of(keys[0]), bytes(999), 999)])
+        assert await decode.fetch(keys) == [None]
 
 
 def test_an_offer_of_another_run_of_the_prefill_agent_is_not_the_chunk_that_was_routed() -> None:

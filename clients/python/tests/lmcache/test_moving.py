@@ -51,6 +51,17 @@ async def test_only_the_chunks_that_are_offered_are_found(world: World) -> None:
         await settled(decode)
 
 
+async def test_chunks_that_are_there_are_found_with_those_that_are_fetched(world: World) -> None:
+    async with server(world, "prefill-0") as prefill, server(world, "decode-0", senders=OFFERS) as decode:
+        keys = new_keys(2)
+        await prefill.store(keys[:1])
+        assert await decode.lookup(keys[:1]) == [True]
+        await prefill.store(keys[1:])
+        assert await decode.fetch(keys) == [content(key) for key in keys]
+        decode.locks.unlock(keys[:1])
+        await settled(decode)
+
+
 async def test_a_chunk_that_is_stored_after_the_lookup_began_is_found(world: World) -> None:
     async with (
         server(world, "prefill-0") as prefill,

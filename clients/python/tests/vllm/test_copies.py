@@ -14,7 +14,7 @@ from kvferry import PrefillEngine, SourcePool
 from kvferry.vllm.keys import chunk_keys, rank_key
 from kvferry.vllm.lanes import CudaLane, HostLane, lane_of
 
-from .engines import LAYERS, WAIT_SECONDS, FakeCache, FakeEngine, ask, expected, prompt, scheduled
+from .engines import LAYERS, WAIT_SECONDS, FakeCache, FakeEngine, ask, eventually, expected, prompt, scheduled
 from .servers import Servers
 
 
@@ -197,3 +197,22 @@ def test_a_cache_on_another_kind_of_device_is_refused() -> None:
     assert isinstance(lane_of(SimpleNamespace(type="cpu")), HostLane)
     with pytest.raises(ValueError, match="on a device of type xpu"):
         lane_of(SimpleNamespace(type="xpu"))
+
+
+def test_chunks_are_read_in_the_arena_of_the_process_that_holds_them(servers: Servers) -> None:
+    prefill, decode = servers.prefill, servers.decode
+
+    def is_loaded(name: str, seed: int) -> bool:
+        """Whatever is loaded is right."""
+        params = prefill.prefill(prompt(f"{name}-prefill", 24, ask(), seed=seed), [24])
+        request = prompt(f"{name}-decode", 24, params, seed=seed)
+        is_whole = params is not None and decode.fetch(request) == set()
+        if is_whole:
+            assert decode.contents(request) == expected(request.prompt_token_ids or [], 6)
+        return is_whole
+
+    assert is_loaded("a", 1)
+    servers.run(servers.cluster.kill("decode-0"))
+    servers.run(servers.cluster.start("decode-0", "decode"))
+    names = iter(range(1000))
+    eventually(lambda: is_loaded(f"b{next(names)}", 2), "prompts travel again")

@@ -118,6 +118,22 @@ def test_an_aborted_prompt_is_cancelled(receiver: str | None) -> None:
     assert scheduler.step(scheduled()).cancels == [Cancel(saves[0].request, receivers)]
 
 
+def test_tokens_of_the_answer_are_not_saved() -> None:
+    scheduler, request = side("producer"), prompt("a", 16, ask())
+    assert len(started(scheduler, request, [1, 2, 3, 4], 16).saves) == 1
+    assert scheduler.step(scheduled(cached=[("a", [5, 6], 16, 8)])).saves == []
+    request.status.name = "FINISHED_STOPPED"
+    params = scheduler.finished(request)
+    assert params is not None
+    assert params["kvferry"]["tokens"] == 16
+
+
+@pytest.mark.parametrize("offered", [(2, 1), (1, 2)])
+def test_a_prompt_has_the_chunks_that_every_rank_offers(offered: tuple[int, int]) -> None:
+    first, second = (WorkerReport(None, {"r": chunks}) for chunks in offered)
+    assert first.aggregate(second) == WorkerReport(None, {"r": 1})
+
+
 def test_a_prompt_that_was_put_in_part_says_how_many_tokens_there_are() -> None:
     scheduler, request = side("producer"), prompt("a", 24, ask())
     saves = started(scheduler, request, [1, 2, 3, 4, 5, 6], 24).saves
@@ -192,6 +208,27 @@ def test_a_decode_server_fetches_what_is_not_here() -> None:
     scheduler.allocated(request, blocks, 0)
     scheduler.finished(request)
     assert scheduler.step(scheduled()) == StepOrders()
+
+
+def test_what_is_here_is_counted_again_each_time_that_vllm_asks() -> None:
+    """Between two questions another prompt may have taken blocks of the prefix cache."""
+    scheduler, request = side("consumer"), prompt("a", 30, answer(remote()))
+    assert scheduler.matched(request, 12) == (12, True)
+    assert scheduler.matched(request, 4) == (20, True)
+    scheduler.allocated(request, list(range(10, 16)), 20)
+    load = scheduler.step(scheduled()).loads[0]
+    assert (load.first, load.blocks) == (0, [[None, 11], [12, 13], [14, 15]])
+
+
+def test_an_id_of_vllm_that_is_used_again_is_another_prompt() -> None:
+    scheduler = side("consumer")
+    for name in ("vllm-1", "vllm-2"):
+        request = prompt("a", 24, answer(remote(request=name)))
+        assert scheduler.matched(request, 0) == (24, True)
+        scheduler.allocated(request, list(range(6)), 24)
+        load = scheduler.step(scheduled()).loads[0]
+        assert load.remote == remote(request=name)
+        scheduler.finished(request)
 
 
 def test_no_more_tokens_are_fetched_than_the_prompt_has_in_chunks() -> None:
