@@ -24,6 +24,8 @@ class RolledAgent:
     def __init__(self) -> None:
         self.epoch = OLD
         self.hand_over = False
+        self.last_words = KvferryError("no_responders", "no subscriber")
+        """What an order fails with that comes too late."""
         self.answers_open = True
         self.attaches = True
         """It answers when an engine attaches its memory."""
@@ -58,7 +60,7 @@ class RolledAgent:
     async def call(self, *_: object, **options: object) -> dict[str, Any]:
         if self.hand_over and self.epoch == OLD:
             self.roll(NEXT)
-            raise KvferryError("no_responders", "no subscriber")
+            raise self.last_words
         return {"epoch": self.epoch}
 
     def roll(self, epoch: str) -> None:
@@ -168,5 +170,6 @@ async def test_what_was_begun_before_is_told_so_also_without_patience() -> None:
     session = await session_of(agent)
     before = session.current
     agent.hand_over = True
+    agent.last_words = KvferryError("unknown_session", "the next process answers", answered=True)
     assert (await session.order("put", {}, only=before, patience=0)).failure.code == "sender_lost"
     await session.end()

@@ -190,7 +190,7 @@ async def test_a_server_that_closes_waits_for_the_leases_that_it_gives_back() ->
     releases = Releases(cast(Link, link))
     releases.release("r", "a" * 16)
     closing = asyncio.ensure_future(releases.close())
-    for _ in range(3):
+    for _ in range(20):
         await asyncio.sleep(0)
     assert not closing.done()
     may_answer.set()
