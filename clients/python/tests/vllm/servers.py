@@ -49,6 +49,10 @@ class Servers:
     def decode(self) -> FakeEngine:
         return self.engine("decode-0", "consumer")
 
+    def has_prompt(self) -> bool:
+        """The prefill agent has a prompt. Before that, what names it is repeated for a short time only."""
+        return len(self.cluster.agents["prefill-0"].sending.unended()) > 0
+
     def free_pages(self) -> int:
         arena = self.cluster.agents["decode-0"].arena
         assert arena is not None

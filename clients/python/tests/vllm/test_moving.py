@@ -56,6 +56,7 @@ def test_blocks_that_are_here_are_not_written(servers: Servers) -> None:
 def test_a_prompt_that_is_here_returns_its_source_memory(servers: Servers) -> None:
     prefill, decode = servers.engine("prefill-0", "producer", slots=3), servers.decode
     params = prefill.prefill(prompt("a", 24, ask()), [24])
+    eventually(servers.has_prompt, "the agent has the prompt")
     request = prompt("b", 24, params)
     assert decode.fetch(request, local=24) == set()
     again = prompt("c", 24, ask(), seed=1)
@@ -208,6 +209,7 @@ def test_a_load_that_is_aborted_ends_and_writes_nothing(servers: Servers) -> Non
 
     servers.run(hold())
     params = prefill.prefill(prompt("a", 24, ask()), [24])
+    eventually(servers.has_prompt, "the agent has the prompt")
     request = prompt("b", 24, params)
     tokens, _ = decode.scheduler.matched(request, 0)
     decode.allocate(request, tokens)
@@ -224,6 +226,7 @@ def test_a_load_that_is_aborted_ends_and_writes_nothing(servers: Servers) -> Non
 def test_a_load_that_is_aborted_before_it_began_ends_and_gives_back(servers: Servers) -> None:
     prefill, decode = servers.engine("prefill-0", "producer", slots=3), servers.decode
     params = prefill.prefill(prompt("a", 24, ask()), [24])
+    eventually(servers.has_prompt, "the agent has the prompt")
     request, go = prompt("b", 24, params), threading.Event()
     tokens, _ = decode.scheduler.matched(request, 0)
     decode.allocate(request, tokens)
