@@ -95,6 +95,13 @@ def test_the_reason_why_an_engine_does_not_start_is_a_line_of_its_own(caplog: py
     assert line.startswith("kvferry: vLLM does not start: kv_connector_extra_config: slot is unknown: did you mean")
 
 
+def test_an_unforeseen_reason_why_an_engine_does_not_start_is_a_line_too(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("vllm.kvferry")
+    with pytest.raises(AttributeError), reason_logged(log, "vLLM does not start"):
+        raise AttributeError("no head_size")
+    assert caplog.messages == ["kvferry: vLLM does not start: AttributeError('no head_size')"]
+
+
 async def test_a_client_of_no_tenant_is_refused_before_it_connects() -> None:
     with pytest.raises(KvferryError) as refused:
         await connect("nats://127.0.0.1:1", tenant="_all")

@@ -22,8 +22,9 @@ def reason_logged(log: logging.Logger, what: str) -> Iterator[None]:
     """An engine that does not start prints many lines behind the reason: this one can be found."""
     try:
         yield
-    except (ValueError, KvferryError) as error:
-        log.error("%s: %s", what, error)
+    except Exception as error:
+        is_foreseen = isinstance(error, (ValueError, KvferryError))
+        log.error("%s: %s", what, error if is_foreseen else repr(error))
         raise
 
 
