@@ -144,8 +144,10 @@ async def test_right_that_is_missing(server: Server, caplog: pytest.LogCaptureFi
                 await other.describe("decode-0")
         with pytest.raises(KvferryError, match=r"discover.*publication_refused"):
             await client.discover()
+        with pytest.raises(KvferryError, match=r"connect with `tenant`, also when it is 'default'"):
+            await Client(client._transport, call_timeout=20).status("decode-0")
     lines = [record.getMessage().lower() for record in caplog.records]
-    assert len(lines) == 2
+    assert len(lines) == 3
     denied = subjects.operation("decode-0", "team-b", "describe")
     assert f'permissions violation for publish to "{denied}"' in lines[0]
 

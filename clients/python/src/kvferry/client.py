@@ -240,7 +240,8 @@ class Client(Operations):
 def require_tenant(tenant: str | None) -> None:
     """Raises `invalid_field`."""
     if tenant is not None and not subjects.is_tenant(tenant):
-        raise invalid_field("tenant", f"{tenant!r} is not the name of a tenant")
+        rule = f"it has 1 to {NAME_BYTES_MAX} letters, digits, _ and -, and does not begin with _"
+        raise invalid_field("tenant", f"{tenant!r} is not the name of a tenant: {rule}")
 
 
 def require_speaker(speakers: Sequence[str], agent: str) -> None:

@@ -16,7 +16,8 @@ from nats.aio.msg import Msg
 from .errors import KvferryError
 from .nats_access import AccessClient, NatsAccess
 from .protocol.constants import MESSAGE_BYTES_MAX
-from .waiting import set_within, within
+from .protocol.subjects import ALL_TENANTS
+from .waiting import give_up, set_within, within
 
 log = logging.getLogger("kvferry")
 
@@ -179,7 +180,7 @@ class NatsTransport:
         finally:
             self._requests.pop(task, None)
             self._unpublished.discard(task)
-            task.cancel()
+            give_up(task)
 
     async def request_all(self, subject: str, body: bytes, seconds: float, enough: int | None = None) -> list[bytes]:
         self._check(subject, body)
@@ -321,6 +322,8 @@ class NatsTransport:
 
 def _refused(subject: str) -> KvferryError:
     remedy = "use credentials whose role, agent and tenant allow it (kvferry keys issue)"
+    if f".{ALL_TENANTS}." in subject:
+        remedy = "only observers and operators ask for all tenants: connect with `tenant`, also when it is 'default'"
     return KvferryError("publication_refused", f"NATS refuses this user the right to publish to {subject}: {remedy}")
 
 

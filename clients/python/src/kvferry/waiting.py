@@ -28,12 +28,23 @@ async def within(seconds: float, late: str, work: Awaitable[T]) -> T:
     try:
         done, _ = await asyncio.wait({task}, timeout=max(0.0, seconds))
     except asyncio.CancelledError:
-        task.cancel()
+        give_up(task)
         raise
     if done:
         return task.result()
-    task.cancel()
+    give_up(task)
     raise KvferryError("deadline_exceeded", late)
+
+
+def give_up(work: asyncio.Future[Any]) -> None:
+    """Cancels work whose result nobody reads. It may fail on the way, and Python would print that error later."""
+    work.add_done_callback(_read)
+    work.cancel()
+
+
+def _read(work: asyncio.Future[Any]) -> None:
+    if not work.cancelled():
+        work.exception()
 
 
 async def pause(seconds: float) -> None:
