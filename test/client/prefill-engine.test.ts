@@ -418,7 +418,7 @@ describe('a release event that is lost while the engine stays connected', () => 
   test.each([
     [epoch, 'what both list', 2],
     [successor, 'all of it, when another process gives the second one,', 1],
-  ])('P25: it is told in two answers (%s) → %s stays lent', async (second, _, free) => {
+  ])('P25: its answer has two parts (%s) → %s stays lent', async (second, _, free) => {
     const engine = await open();
     await engine.put(plan, await engine.fill(chunksOf('a', 'b', 'c')), 1);
     const held = (batch: number) => ({ request: 'r', batch, positions: [0] });
