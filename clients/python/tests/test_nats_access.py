@@ -18,7 +18,7 @@ import pytest_asyncio
 from nats.aio.msg import Msg
 
 import kvferry
-from kvferry import Client, KvferryError
+from kvferry import Client, KvferryError, RequestEnds
 from kvferry.nats_access import AccessClient, NatsAccess
 from kvferry.protocol import subjects
 from kvferry.transport import NatsTransport
@@ -150,6 +150,17 @@ async def test_right_that_is_missing(server: Server, caplog: pytest.LogCaptureFi
     assert len(lines) == 3
     denied = subjects.operation("decode-0", "team-b", "describe")
     assert f'permissions violation for publish to "{denied}"' in lines[0]
+
+
+async def test_events_that_are_refused(server: Server) -> None:
+    own = f'subscribe: ["{subjects.inbox_prefix("own")}.>", "{subjects.ROOT}.event.*.team-a.*"]'
+    url = await server.start(f"authorization {{ users: [ {{ user: u, password: p, permissions: {{ {own} }} }} ] }}")
+    async with await kvferry.connect(url.replace("//", "//u:p@"), inbox="own", tenant="team-a") as client:
+        other = Client(client._transport, tenant="team-b")
+        for _ in range(2):
+            with pytest.raises(KvferryError, match=r"event\.\*\.team-b\.\*.*subscription_refused"):
+                await RequestEnds.open(other)
+        await (await RequestEnds.open(client)).close()
 
 
 async def test_inbox_that_is_refused(server: Server) -> None:

@@ -185,7 +185,7 @@ class Client(Operations):
         return lambda: self._closers.pop(closing, None)
 
     async def flush(self) -> None:
-        """Returns when every subscription before it is in force."""
+        """Returns when every subscription before it is in force. Raises `subscription_refused` if NATS refuses one."""
         await self._transport.flush()
 
     async def close(self) -> None:

@@ -88,10 +88,15 @@ class RequestEnds:
 
     @classmethod
     async def open(cls, client: Client) -> RequestEnds:
-        """Returns when the subscription is in force."""
+        """Returns when the subscription is in force. Raises `subscription_refused` when NATS gives this user no right
+        to it, and as the client does."""
         ends = cls(client)
         ends._subscription = await client.on_terminal(ends._ended, lambda request: request in ends._expected)
-        await client.flush()
+        try:
+            await client.flush()
+        except BaseException:
+            await ends.close()
+            raise
         return ends
 
     def expect(self, request: str, agents: Iterable[str] | None = None) -> Expected:

@@ -32,7 +32,9 @@ _CLOSE_SECONDS = 2.0
 _DENIED = "permissions violation"
 _UNPUBLISHED = re.compile(r'permissions violation for publish to "(.+)"')
 """The NATS client writes it in lower case."""
-_UNANSWERABLE = re.compile(r'permissions violation for subscription to "(_inbox_client.+)"')
+_UNSUBSCRIBED = re.compile(r'permissions violation for subscription to "(.+)"')
+_INBOXES = "_inbox_client"
+_REMEDY = "use credentials whose role, agent and tenant allow it (kvferry keys issue)"
 _DENIALS_MAX = 64
 """Different ones that are logged for one connection."""
 
@@ -130,6 +132,9 @@ class NatsTransport:
         """Questions that NATS did not pass on."""
         self._refused_inbox = ""
         """Where answers should come, and NATS lets none come. The NATS client asks once for each connection."""
+        self._subscriptions: set[_NatsSubscription] = set()
+        self._unsubscribed: set[str] = set()
+        """Subjects from which NATS lets no message come, in lower case."""
         self._denials: set[str] = set()
         self._is_closed = False
 
@@ -194,7 +199,7 @@ class NatsTransport:
                 is_enough.set()
 
         inbox = self._nats.new_inbox()
-        subscription = _NatsSubscription(await self._nats.subscribe(inbox, cb=answered))
+        subscription = _NatsSubscription(await self._nats.subscribe(inbox, cb=answered), set())
         try:
             self._collecting[is_enough] = subject
             await self._nats.publish(subject, body, reply=inbox)
@@ -221,7 +226,10 @@ class NatsTransport:
         async def deliver(message: Msg) -> None:
             handler(Message(message.subject, message.data, message.headers or {}, message.reply))
 
-        return _NatsSubscription(await self._nats.subscribe(subject, cb=deliver))
+        self._unsubscribed.discard(subject.lower())
+        subscription = _NatsSubscription(await self._nats.subscribe(subject, cb=deliver), self._subscriptions)
+        self._subscriptions.add(subscription)
+        return subscription
 
     def on_connection(self, listener: Callable[[bool], None]) -> None:
         self._listeners.append(listener)
@@ -233,6 +241,10 @@ class NatsTransport:
             await within(_FLUSH_SECONDS, "NATS did not confirm the published messages", self._nats.flush())
         except (nats.errors.Error, OSError) as error:
             raise KvferryError("disconnected", f"NATS did not confirm the published messages: {error!r}") from error
+        for subject in sorted(subscription.subject for subscription in self._subscriptions):
+            if subject.lower() in self._unsubscribed:
+                message = f"NATS refuses this user the subscription to {subject}: {_REMEDY}"
+                raise KvferryError("subscription_refused", message)
 
     async def close(self) -> None:
         self._is_closed = True
@@ -271,6 +283,7 @@ class NatsTransport:
 
     async def _disconnected(self) -> None:
         self._refused_inbox = ""
+        self._unsubscribed.clear()
         self._nats.renew()
         self._end_requests()
         if not self._is_closed:
@@ -295,10 +308,12 @@ class NatsTransport:
         found = _UNPUBLISHED.search(why.lower())
         if found:
             self._end_unpublished(found.group(1))
-        inbox = _UNANSWERABLE.search(why.lower())
-        if inbox:
-            self._refused_inbox = inbox.group(1)
+        unsubscribed = _UNSUBSCRIBED.search(why.lower())
+        if unsubscribed and unsubscribed.group(1).startswith(_INBOXES):
+            self._refused_inbox = unsubscribed.group(1)
             self._end_requests()
+        elif unsubscribed:
+            self._unsubscribed.add(unsubscribed.group(1))
         if why not in self._denials and len(self._denials) < _DENIALS_MAX:
             self._denials.add(why)
             log.warning("the user of this program has not the right: %s", why)
@@ -321,17 +336,20 @@ class NatsTransport:
 
 
 def _refused(subject: str) -> KvferryError:
-    remedy = "use credentials whose role, agent and tenant allow it (kvferry keys issue)"
+    remedy = _REMEDY
     if f".{ALL_TENANTS}." in subject:
         remedy = "only observers and operators ask for all tenants: connect with `tenant`, also when it is 'default'"
     return KvferryError("publication_refused", f"NATS refuses this user the right to publish to {subject}: {remedy}")
 
 
 class _NatsSubscription:
-    def __init__(self, subscription: Any) -> None:
+    def __init__(self, subscription: Any, among: set[_NatsSubscription]) -> None:
         self._subscription = subscription
+        self._among = among
+        self.subject: str = subscription.subject
 
     async def close(self) -> None:
+        self._among.discard(self)
         try:
             await self._subscription.unsubscribe()
         except nats.errors.Error as error:
