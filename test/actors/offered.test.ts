@@ -25,6 +25,14 @@ function route(made: Cluster, input: OperationInput<'route'>): Promise<{ epoch: 
   return made.call('prefill-0', 'route', input);
 }
 
+/** A decode agent without a free page: a request that nobody releases holds all of them. */
+async function fullDecodeAgent(made: Cluster, agent: string): Promise<void> {
+  await made.agent(agent, 'decode', { arena: { ...defaults.arena, pages: keys.length } });
+  await offer(made, 'blocker');
+  await route(made, { request: 'blocker', receiver: agent });
+  await made.ended('blocker');
+}
+
 async function refusal(call: Promise<unknown>): Promise<KvferryError> {
   const error = await call.then(
     () => undefined,
@@ -130,10 +138,7 @@ describe('T29: a router names the receiver later', () => {
 
   test('T29: the route brings a time limit → it counts from the route on', async () => {
     const made = await cluster();
-    await made.agent('decode-2', 'decode', { arena: { ...defaults.arena, pages: 4 } });
-    await offer(made, 'blocker');
-    await route(made, { request: 'blocker', receiver: 'decode-2' });
-    await made.ended('blocker');
+    await fullDecodeAgent(made, 'decode-2');
     await made.segment('prefill-0', 'other', ['n0']);
     await made.put('prefill-0', 'r', ['n0'], {
       receiver: undefined,
@@ -149,10 +154,7 @@ describe('T29: a router names the receiver later', () => {
 
   test('T29: the receiver is looked up → that counts for the time of the route', async () => {
     const made = await cluster();
-    await made.agent('decode-2', 'decode', { arena: { ...defaults.arena, pages: 4 } });
-    await offer(made, 'blocker');
-    await route(made, { request: 'blocker', receiver: 'decode-2' });
-    await made.ended('blocker');
+    await fullDecodeAgent(made, 'decode-2');
     await made.agent('prefill-1', 'prefill');
     await made.segment('prefill-1', 'engine', ['n0']);
     await made.put('prefill-1', 'r', ['n0'], { receiver: undefined });

@@ -13,8 +13,10 @@ _NAME = "kvferry: "
 
 
 def name_lines(log: logging.Logger) -> None:
-    """Repeated, it changes nothing."""
-    log.addFilter(_named)
+    """Those of a connector, and of the client, whose lines about NATS and rights end up in the log of the engine too.
+    Repeated, it changes nothing."""
+    for one in (log, logging.getLogger("kvferry")):
+        one.addFilter(_named)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ export class SimulatedDecodeEngine {
     this.#world = world;
     this.#agent = agent;
     this.#offers = ledger.offers;
-    const client = new KvferryClient(world.network.connect(engineOf(agent)), { timeoutMs: CALL_MS });
+    const client = new KvferryClient(world.network.connect(engineOf(agent)));
     const open = (path: string) => openArena(world, path);
     this.#engine = new DecodeEngine({ client, agent, callTimeoutMs: CALL_MS, clock: world.clock, openArena: open });
     const publishedMs = new Map<TerminalEvent['request'], number>();

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["L2Adapter"]
 
-# The client has a logger of its own: its lines about NATS and rights end up in the log of the engine too.
-for _name in ("lmcache.kvferry", "kvferry"):
-    name_lines(logging.getLogger(_name))
+name_lines(logging.getLogger("lmcache.kvferry"))
 
 
 def __getattr__(name: str) -> object:
